@@ -1,0 +1,47 @@
+# Holdfast. `make demo` and `make test` need a Rust toolchain, make, gcc, g++ and a package registry;
+# each installs what else it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help setup build demo test format clippy docs tidy vectors unit fix bench clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## libclang and RocksDB, once per machine
+	@bash xtask/setup.sh
+
+build: setup ## target/release/holdfast
+	$(CARGO) build --release --locked --package cli
+
+demo: build ## a cluster of three processes loses its leader, and gives everything back
+	target/release/holdfast demo $(ARGS)
+
+test: format clippy docs tidy unit ## the whole gate; changes nothing
+
+format:
+	$(CARGO) fmt --all --check
+
+clippy: setup
+	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
+
+docs: setup
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items
+
+tidy: setup
+	$(CARGO) run --release --locked --quiet --package xtask -- tidy
+
+unit: setup
+	$(CARGO) test --release --locked --workspace --no-fail-fast
+
+fix: ## format and apply what clippy knows how to apply
+	$(CARGO) fmt --all
+	$(CARGO) clippy --release --workspace --all-targets --fix --allow-dirty
+
+bench: build ## pushes, pulls and restores per second on this machine
+	@for clients in 1 64 256; do target/release/holdfast bench push --clients $$clients --seconds 10; done
+	@for clients in 1 64 256; do target/release/holdfast bench pull --clients $$clients --seconds 10; done
+	target/release/holdfast bench restore --clients 1 --seconds 10

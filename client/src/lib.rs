@@ -1,0 +1,1 @@
+//! The client: commits, sync, devices, recovery, local copy.

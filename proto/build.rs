@@ -1,0 +1,23 @@
+//! Compiles the schema with protox, so that no protoc is needed.
+
+use prost::Message;
+use std::{env, error::Error, fs, path::PathBuf};
+
+const PUBLIC: [&str; 4] = ["wallets.proto", "devices.proto", "recovery.proto", "errors.proto"];
+const PRIVATE: [&str; 2] = ["admin.proto", "peer.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("proto");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo:rerun-if-changed=proto");
+
+    // Reflection shows strangers the public services only.
+    let public = protox::compile(PUBLIC, [&root])?;
+    fs::write(out.join("public.bin"), public.encode_to_vec())?;
+
+    let all = protox::compile(PUBLIC.iter().chain(&PRIVATE), [&root])?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .compile_fds(all)?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Conversions between the wire and `types`: `TryFrom` inwards, `From` outwards.

@@ -1,0 +1,1 @@
+//! Many Raft groups on one node: log, peers, membership, reads.

@@ -1,0 +1,1 @@
+//! One node from settings to drain, and whole clusters of them.

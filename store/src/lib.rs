@@ -1,0 +1,1 @@
+//! The replicated state machine and the little it asks of a disk.

@@ -1,0 +1,1 @@
+//! The vocabulary of Holdfast: ids, signed-object layouts, rejections, limits.
