@@ -1,0 +1,102 @@
+//! The files of a cluster on real hosts.
+
+use super::{
+    ClusterError,
+    authority::Authority,
+    files::{self, Addresses, FilesError, Shared},
+    plan::{self, NodePlan, Overrides, PEER_PORT, PUBLIC_PORT},
+};
+use crate::epoch_key::EpochKeyFile;
+use serde::Serialize;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+/// A cluster whose nodes each have a host of their own.
+pub struct RealHosts<'a> {
+    /// The name that stands in all certificates.
+    pub cluster: &'a str,
+    /// The nodes.
+    pub nodes: &'a [NodePlan],
+    /// Accept that the loss of one data centre can stop the cluster and lose acknowledged writes.
+    pub allow_single_dc: bool,
+    /// Let everyone create wallets.
+    pub open_registration: bool,
+}
+
+/// What was written for one node.
+#[derive(Clone, Debug, Serialize)]
+pub struct PreparedNode {
+    /// Its name.
+    pub name: String,
+    /// Its data centre.
+    pub dc: String,
+    /// The directory to copy to its machine.
+    pub dir: PathBuf,
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// Its public endpoint.
+    pub endpoint: String,
+    /// Its peer address, which bootstrap and join ask for.
+    pub peer: String,
+}
+
+/// Writes authority, certificates, epoch key and one configuration for each node into a new
+/// directory. Nothing is left behind if that fails half-way.
+///
+/// # Errors
+/// The plan is refused, the directory exists, or the disk refuses.
+pub fn prepare(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, ClusterError> {
+    plan::check_name("the cluster name", hosts.cluster)?;
+    plan::check(hosts.nodes, hosts.allow_single_dc)?;
+    if dir.exists() {
+        return Err(FilesError::Exists(dir.to_path_buf()).into());
+    }
+    let written = write_all(dir, hosts);
+    if written.is_err() {
+        // Half a cluster would only be in the way of the next attempt.
+        let _ = std::fs::remove_dir_all(dir);
+    }
+    written
+}
+
+fn write_all(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, ClusterError> {
+    let authority = Authority::new(hosts.cluster).map_err(FilesError::from)?;
+    files::write_authority(dir, &authority)?;
+    let token = (!hosts.open_registration).then(files::new_token);
+    let shared = Shared {
+        cluster: hosts.cluster,
+        epoch_key: &EpochKeyFile::generate().to_bytes(),
+        registration_token: token.as_deref(),
+        overrides: &Overrides::new(),
+    };
+    let each = hosts.nodes.iter().map(|node| {
+        let addresses = addresses(node);
+        let files = files::write_node(dir, &authority, &shared, node, &addresses)?;
+        Ok(PreparedNode {
+            name: node.name.clone(),
+            dc: node.dc.clone(),
+            dir: files.dir,
+            config: files.config,
+            endpoint: addresses.advertise_public,
+            peer: addresses.advertise_peer,
+        })
+    });
+    each.collect()
+}
+
+/// A machine that is known by an address listens on that address; one that is known by a name
+/// listens on all of its addresses, since only it knows them.
+fn addresses(node: &NodePlan) -> Addresses {
+    let listen = |port| match node.host.parse::<IpAddr>() {
+        Ok(_) => node.authority(port),
+        Err(_) => format!("{}:{port}", Ipv4Addr::UNSPECIFIED),
+    };
+    Addresses {
+        public: listen(PUBLIC_PORT),
+        peer: listen(PEER_PORT),
+        advertise_public: format!("https://{}", node.authority(PUBLIC_PORT)),
+        advertise_peer: node.authority(PEER_PORT),
+    }
+}

@@ -1,0 +1,169 @@
+//! The configuration as the program uses it: checked, complete, every path absolute.
+//!
+//! Promises: once a [`Config`] exists nothing in it is wrong or missing, as far as one machine can
+//! know at start. Secrets are named by path, never held here, and their files are readable by
+//! their owner only.
+//!
+//! Not here: what a person may write (`settings`), and what is done with it (`run`).
+
+mod check;
+mod identity;
+mod secret_file;
+#[cfg(test)]
+mod tests;
+
+pub use identity::{Identity, IdentityError};
+pub use secret_file::{SecretFileError, check_mode, read_secret};
+
+use crate::settings::{ConfigError, LogFormat, RoleSetting, Source};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A checked configuration. See the field docs of `settings` for what each value means.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from, absolute.
+    pub file: PathBuf,
+    /// Who the certificate says this node is.
+    pub identity: Identity,
+    /// What the node does in its groups.
+    pub role: RoleSetting,
+    /// Log and state.
+    pub data_dir: PathBuf,
+    /// Sockets.
+    pub listen: Listen,
+    /// What others call this node by.
+    pub advertise: Advertise,
+    /// Certificate files.
+    pub tls: TlsFiles,
+    /// Where the epoch key comes from.
+    pub epoch_key: EpochKey,
+    /// Who may create wallets.
+    pub registration: Registration,
+    /// Timing of replication.
+    pub raft: Raft,
+    /// Bounds on callers.
+    pub limits: Limits,
+    /// Room left free on the disk.
+    pub disk: Disk,
+    /// What is logged.
+    pub log: Log,
+    /// How long leaving may take.
+    pub drain_timeout: Duration,
+}
+
+/// Sockets that the node opens.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// For clients and operators.
+    pub public: SocketAddr,
+    /// For other nodes.
+    pub peer: SocketAddr,
+    /// Plain HTTP for monitoring, if wanted.
+    pub metrics: Option<SocketAddr>,
+    /// Whether reflection shows the public services.
+    pub reflection: bool,
+}
+
+/// What the node tells others to call it by.
+#[derive(Clone, Debug)]
+pub struct Advertise {
+    /// `https://HOST:PORT`.
+    pub public: String,
+    /// `HOST:PORT`.
+    pub peer: String,
+}
+
+/// PEM files; all exist, and the key's mode is right.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The cluster's authority.
+    pub ca: PathBuf,
+    /// This node's certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// Where the epoch key comes from.
+#[derive(Clone, Debug)]
+pub enum EpochKey {
+    /// A file that opens unattended.
+    File(PathBuf),
+    /// A file that only a passphrase opens.
+    Passphrase(PathBuf),
+}
+
+/// Who may create wallets.
+#[derive(Clone, Debug)]
+pub enum Registration {
+    /// Everyone.
+    Open,
+    /// Callers with the token in this file.
+    Token(PathBuf),
+}
+
+/// Timing of replication, its relations checked.
+#[derive(Clone, Debug)]
+pub struct Raft {
+    /// Between two signs of life of a leader.
+    pub heartbeat: Duration,
+    /// Shortest wait before an election.
+    pub election_min: Duration,
+    /// Longest wait before an election.
+    pub election_max: Duration,
+    /// Entries between two snapshots of a group.
+    pub snapshot_entries: u64,
+}
+
+/// Bounds on what callers may ask at once.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections on the public port.
+    pub connections: usize,
+    /// Requests being worked on.
+    pub requests: usize,
+    /// Open watches.
+    pub watches: usize,
+    /// The longest time of one request.
+    pub request: Duration,
+}
+
+/// Room left free on the disk: the larger of the two.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// In bytes.
+    pub reserve_bytes: u64,
+    /// In percent of the file system.
+    pub reserve_percent: u8,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Levels by module; parses as a filter.
+    pub filter: String,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// What is wrong, with file, line and what is allowed.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        Config::check(Source::load(file)?)
+    }
+
+    /// Checks settings and completes them.
+    ///
+    /// # Errors
+    /// What is wrong, with file, line and what is allowed.
+    pub fn check(source: Source) -> Result<Config, ConfigError> {
+        check::check(&source)
+    }
+}

@@ -1,0 +1,246 @@
+//! The tables of the configuration file. The defaults are written once, here.
+
+use super::{Setting, unplaced};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a node does in its groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoleSetting {
+    /// Votes, keeps state, may lead, serves clients.
+    Data,
+    /// Votes and keeps state; hands leadership on at once and serves no clients.
+    Witness,
+}
+
+/// `[listen]`: the sockets that this node opens.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListenSettings {
+    /// gRPC and HTTP for clients and operators, TLS 1.3: address and port.
+    pub public: Setting<String>,
+    /// Replication between nodes, mutual TLS: address and port.
+    pub peer: Setting<String>,
+    /// `/metrics`, `/livez` and `/readyz` in plain HTTP: address and port, or empty for none. They
+    /// show nothing secret, but who can reach them sees how busy the node is.
+    pub metrics: Setting<String>,
+    /// Whether gRPC reflection shows the public services.
+    pub reflection: Setting<bool>,
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        ListenSettings {
+            public: unplaced("127.0.0.1:7600".into()),
+            peer: unplaced("127.0.0.1:7601".into()),
+            metrics: unplaced(String::new()),
+            reflection: unplaced(true),
+        }
+    }
+}
+
+/// `[advertise]`: what this node tells others to call it by.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdvertiseSettings {
+    /// The public endpoint, `https://HOST:PORT`; empty: `listen.public`.
+    pub public: Setting<String>,
+    /// The peer address, `HOST:PORT`; empty: `listen.peer`.
+    pub peer: Setting<String>,
+}
+
+impl Default for AdvertiseSettings {
+    fn default() -> Self {
+        AdvertiseSettings { public: unplaced(String::new()), peer: unplaced(String::new()) }
+    }
+}
+
+/// `[tls]`: PEM files.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The authority that signed the certificates of all nodes and operators of this cluster.
+    pub ca: Setting<PathBuf>,
+    /// This node's certificate. It names the cluster, the node and, as OU, the data centre.
+    pub cert: Setting<PathBuf>,
+    /// The key of the certificate; mode 0600.
+    pub key: Setting<PathBuf>,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        TlsSettings {
+            ca: unplaced("/etc/holdfast/ca.pem".into()),
+            cert: unplaced("/etc/holdfast/node.pem".into()),
+            key: unplaced("/etc/holdfast/node.key".into()),
+        }
+    }
+}
+
+/// Where the epoch key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpochKeySource {
+    /// From a file, at start.
+    File,
+    /// From a file that a passphrase opens: the node starts locked, until `holdfast admin unlock`.
+    Passphrase,
+}
+
+/// `[epoch_key]`: the key that wraps the data keys of all wallets, the same on every node.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EpochKeySettings {
+    /// `file` opens unattended; `passphrase` needs a person at every start.
+    pub source: Setting<EpochKeySource>,
+    /// The key file, as `holdfast cluster new` wrote it; mode 0600.
+    pub file: Setting<PathBuf>,
+}
+
+impl Default for EpochKeySettings {
+    fn default() -> Self {
+        EpochKeySettings {
+            source: unplaced(EpochKeySource::File),
+            file: unplaced("/etc/holdfast/epoch.key".into()),
+        }
+    }
+}
+
+/// Who may create wallets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistrationMode {
+    /// Everyone.
+    Open,
+    /// Whoever shows the registration token.
+    Token,
+}
+
+/// `[registration]`: who may create wallets.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistrationSettings {
+    /// `open` lets everyone create wallets; `token` only callers with the token.
+    pub mode: Setting<RegistrationMode>,
+    /// The file with the token, on one line; mode 0600. Read only in mode `token`.
+    pub token_file: Setting<PathBuf>,
+}
+
+impl Default for RegistrationSettings {
+    fn default() -> Self {
+        RegistrationSettings {
+            mode: unplaced(RegistrationMode::Token),
+            token_file: unplaced("/etc/holdfast/registration.token".into()),
+        }
+    }
+}
+
+/// `[raft]`: timing of replication. The same on every node.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RaftSettings {
+    /// How often a leader says that it is alive, in milliseconds.
+    pub heartbeat_ms: Setting<u64>,
+    /// The shortest time that a follower waits before it stands for election, in milliseconds.
+    pub election_min_ms: Setting<u64>,
+    /// The longest such time, in milliseconds. Without a leader writes are refused for at most
+    /// about twice as long.
+    pub election_max_ms: Setting<u64>,
+    /// After how many entries of a group its state is made durable and its log cut. A replica that
+    /// is further behind than this catches up by a snapshot.
+    pub snapshot_entries: Setting<u64>,
+}
+
+impl Default for RaftSettings {
+    fn default() -> Self {
+        RaftSettings {
+            heartbeat_ms: unplaced(100),
+            election_min_ms: unplaced(300),
+            election_max_ms: unplaced(500),
+            snapshot_entries: unplaced(10_000),
+        }
+    }
+}
+
+/// `[limits]`: bounds on what callers may ask of this node at once.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Connections on the public port.
+    pub connections: Setting<u64>,
+    /// Requests being worked on; what comes on top is told to try again.
+    pub requests: Setting<u64>,
+    /// Watches that are open.
+    pub watches: Setting<u64>,
+    /// The longest time that one request may take, in milliseconds.
+    pub request_ms: Setting<u64>,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        LimitSettings {
+            connections: unplaced(10_000),
+            requests: unplaced(1_024),
+            watches: unplaced(10_000),
+            request_ms: unplaced(10_000),
+        }
+    }
+}
+
+/// `[disk]`: room that is left free. Below the larger of the two a node gives up leadership and
+/// refuses pushes until there is room again; revocations still pass.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiskSettings {
+    /// In MiB.
+    pub reserve_mib: Setting<u64>,
+    /// In percent of the file system.
+    pub reserve_percent: Setting<u64>,
+}
+
+impl Default for DiskSettings {
+    fn default() -> Self {
+        DiskSettings { reserve_mib: unplaced(1_024), reserve_percent: unplaced(5) }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Plain,
+    /// One JSON object on each line.
+    Json,
+}
+
+/// `[log]`: what goes to standard error.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// `plain` or `json`.
+    pub format: Setting<LogFormat>,
+    /// Levels by module, as `info` or `info,raft=debug`.
+    pub filter: Setting<String>,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings { format: unplaced(LogFormat::Plain), filter: unplaced("info".into()) }
+    }
+}
+
+/// `[drain]`: what happens on SIGTERM.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DrainSettings {
+    /// How long leaderships may take to move and open requests to end, in milliseconds.
+    pub timeout_ms: Setting<u64>,
+}
+
+impl Default for DrainSettings {
+    fn default() -> Self {
+        DrainSettings { timeout_ms: unplaced(10_000) }
+    }
+}
