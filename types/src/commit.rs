@@ -12,10 +12,7 @@ use crate::hash::tagged;
 use crate::head::SignedHead;
 use crate::ids::{BodyHash, HeadHash, RecordId, RequestId};
 use crate::layout::{FormatError, Problem, Writer};
-use crate::limits::{
-    BETWEEN_MAX, PUSH_LINKS_MAX, PUSH_MAX, PUSH_RECORDS_MAX, WALLET_BYTES, WALLET_LINKS,
-    WALLET_RECORDS,
-};
+use crate::limits::{BETWEEN_MAX, PUSH_LINKS_MAX, PUSH_MAX, PUSH_RECORDS_MAX};
 use crate::link::SignedLink;
 use crate::root::Entry;
 use crate::signature::MemberSignature;
@@ -107,20 +104,6 @@ impl CommitError {
     }
 }
 
-/// What a commit may measure. Healing brings back what a server lost, so the wallet's own limits bound it.
-struct Bounds {
-    links: usize,
-    records: usize,
-    bytes: usize,
-}
-
-const PUSH: Bounds = Bounds { links: PUSH_LINKS_MAX, records: PUSH_RECORDS_MAX, bytes: PUSH_MAX };
-const HEALING: Bounds = Bounds {
-    links: WALLET_LINKS as usize,
-    records: 2 * WALLET_RECORDS as usize,
-    bytes: 2 * WALLET_BYTES as usize,
-};
-
 impl Commit {
     /// Its request id, the same for every attempt: the hash of its head.
     pub fn request_id(&self) -> RequestId {
@@ -153,18 +136,19 @@ impl Commit {
         }
     }
 
+    /// Healing brings back what a server lost: the wallet's quota bounds it, which whoever stores it knows.
     fn check_size(&self) -> Result<(), CommitError> {
-        let bounds = if self.is_healing() { &HEALING } else { &PUSH };
         let links = self
             .links
             .iter()
             .map(|link| link.bytes().len() + link.signatures().len() * MemberSignature::LEN);
         let bytes = links.sum::<usize>() + self.envelopes.iter().map(Vec::len).sum::<usize>();
+        let push = |limit| if self.is_healing() { usize::MAX } else { limit };
         for (what, found, limit) in [
             ("heads between", self.between.len(), BETWEEN_MAX),
-            ("links", self.links.len(), bounds.links),
-            ("records", self.envelopes.len() + self.removed.len(), bounds.records),
-            ("bytes", bytes, bounds.bytes),
+            ("links", self.links.len(), push(PUSH_LINKS_MAX)),
+            ("records", self.envelopes.len() + self.removed.len(), push(PUSH_RECORDS_MAX)),
+            ("bytes", bytes, push(PUSH_MAX)),
         ] {
             if found > limit {
                 return Err(CommitError::TooLarge { what, limit });

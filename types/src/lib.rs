@@ -21,6 +21,8 @@ pub mod challenge;
 pub mod commit;
 pub mod cost;
 pub mod envelope;
+#[cfg(test)]
+mod fixtures;
 pub mod follow;
 pub mod hash;
 pub mod head;

@@ -92,7 +92,7 @@ impl fmt::Display for Hex<'_> {
 /// The bytes of a hex text of either case; `None` if it is none.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits
