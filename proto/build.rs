@@ -17,7 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let all = protox::compile(PUBLIC.iter().chain(&PRIVATE), [&root])?;
     tonic_prost_build::configure()
-        .bytes(".")
+        // Shared buffers where bulk travels. Admin's fields own theirs: a passphrase must be wipeable.
+        .bytes(".holdfast.v1")
+        .bytes(".holdfast.peer.v1")
         .compile_fds(all)?;
     Ok(())
 }
