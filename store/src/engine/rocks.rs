@@ -1,0 +1,155 @@
+//! RocksDB as the engine of a node.
+//!
+//! One database holds all groups of a node. Every option that matters to durability is spelled out
+//! in [`options`], with its reason; nothing is left to a default that an upgrade could change.
+//!
+//! A sync is `flush_wal(true)`, not a synced write, so that whoever applies entries meanwhile does
+//! not queue behind the disk. `State` never enters the write-ahead log: it becomes durable when a
+//! memtable is written to a file, in the order of writing, which is what [`super`] promises of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rocksdb::{ColumnFamily, DB, DBRawIterator, FlushOptions, WriteBatch, WriteOptions};
+
+use super::{Batch, Change, Column, Direction, DiskError, Durability, Engine, EngineView, Visit};
+use crate::fault::Fault;
+
+mod options;
+mod pinned;
+#[cfg(test)]
+mod tests;
+
+pub use options::Memory;
+
+/// A RocksDB database with the three columns.
+pub struct RocksEngine {
+    db: Arc<DB>,
+}
+
+impl RocksEngine {
+    /// Opens the database in `directory`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// [`Fault::Open`] when the directory cannot be used, is open in another process, or holds
+    /// something that was damaged anywhere but at the unfinished end of the write-ahead log.
+    pub fn open(directory: &Path, memory: Memory) -> Result<Self, Fault> {
+        let (database, columns) = options::open(memory);
+        let db = DB::open_cf_descriptors(&database, directory, columns).map_err(|cause| {
+            Fault::Open { path: directory.display().to_string(), source: DiskError::new(cause) }
+        })?;
+        Ok(RocksEngine { db: Arc::new(db) })
+    }
+}
+
+impl EngineView for RocksEngine {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let handle = handle(&self.db, column)?;
+        self.db
+            .get_cf_opt(handle, key, &options::read())
+            .map_err(|cause| disk("read", column, cause))
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
+        let Some(options) = options::read_range(from, to) else { return Ok(()) };
+        let pairs = self.db.raw_iterator_cf_opt(handle(&self.db, column)?, options);
+        walk(pairs, direction, visit).map_err(|cause| disk("scan", column, cause))
+    }
+}
+
+impl Engine for RocksEngine {
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), Fault> {
+        batch.check(durability);
+        let Some(column) = batch.changes().next().map(|change| column_of(&change)) else {
+            return Ok(());
+        };
+        let mut options = WriteOptions::default();
+        options.disable_wal(durability == Durability::Unlogged);
+        self.db
+            .write_opt(self.convert(&batch)?, &options)
+            .map_err(|cause| disk("write", column, cause))?;
+        if durability == Durability::Synced { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&self) -> Result<(), Fault> {
+        self.db.flush_wal(true).map_err(|cause| disk("sync", Column::Log, cause))
+    }
+
+    fn flush(&self, column: Column) -> Result<(), Fault> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db
+            .flush_cf_opt(handle(&self.db, column)?, &options)
+            .map_err(|cause| disk("flush", column, cause))
+    }
+
+    fn snapshot(&self) -> Arc<dyn EngineView> {
+        Arc::new(pinned::Pinned::take(&self.db))
+    }
+}
+
+impl RocksEngine {
+    fn convert(&self, batch: &Batch) -> Result<WriteBatch, Fault> {
+        // What RocksDB adds to each change: a tag, the column and two lengths.
+        let mut converted = WriteBatch::with_capacity_bytes(batch.size_bytes() + 16 * batch.len());
+        for change in batch.changes() {
+            let handle = handle(&self.db, column_of(&change))?;
+            match change {
+                Change::Put { key, value, .. } => converted.put_cf(handle, key, value),
+                Change::Delete { key, .. } => converted.delete_cf(handle, key),
+                Change::DeleteRange { from, to, .. } => converted.delete_range_cf(handle, from, to),
+            }
+        }
+        Ok(converted)
+    }
+}
+
+fn column_of(change: &Change<'_>) -> Column {
+    match change {
+        Change::Put { column, .. }
+        | Change::Delete { column, .. }
+        | Change::DeleteRange { column, .. } => *column,
+    }
+}
+
+fn handle(db: &DB, column: Column) -> Result<&ColumnFamily, Fault> {
+    // `open` names every column, so one that is missing was dropped under our feet.
+    db.cf_handle(column.name()).ok_or_else(|| Fault::Disk {
+        action: "find",
+        column,
+        source: DiskError::new("the column is not in the database"),
+    })
+}
+
+fn walk(
+    mut pairs: DBRawIterator<'_>,
+    direction: Direction,
+    visit: &mut Visit<'_>,
+) -> Result<(), rocksdb::Error> {
+    match direction {
+        Direction::Forward => pairs.seek_to_first(),
+        Direction::Reverse => pairs.seek_to_last(),
+    }
+    while let Some((key, value)) = pairs.item() {
+        if visit(key, value).is_break() {
+            return Ok(());
+        }
+        match direction {
+            Direction::Forward => pairs.next(),
+            Direction::Reverse => pairs.prev(),
+        }
+    }
+    // An iterator that met an error looks like one that is at its end.
+    pairs.status()
+}
+
+fn disk(action: &'static str, column: Column, cause: rocksdb::Error) -> Fault {
+    Fault::Disk { action, column, source: DiskError::new(cause) }
+}

@@ -1,0 +1,37 @@
+//! The formats of this crate, and their history.
+//!
+//! | format | drawn in | frozen in |
+//! |---|---|---|
+//! | keys | [`crate::keys`] | `tests/formats/v001_keys.hex` |
+//! | values | [`crate::rows`] | `tests/formats/v001_values.hex` |
+//! | commands | [`crate::command`] | `tests/formats/v001_commands.hex` |
+//! | snapshot frames | [`crate::snapshot::format`] | `tests/formats/v001_snapshot.hex` |
+//! | audit leaves | [`crate::audit`] | `tests/formats/v001_audit.hex` |
+//!
+//! A value or command begins with its version. A release reads every version from [`OLDEST`] to
+//! [`CURRENT`] and writes the current one. A new field or variant is a new version, with its own
+//! frozen file beside the old ones, which are never edited; and a new command is proposed only once
+//! every node of the cluster can read it.
+
+/// One change of a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatChange {
+    /// The version that it began.
+    pub number: u8,
+    /// When, as year-month-day.
+    pub date: &'static str,
+    /// What changed, in one line.
+    pub change: &'static str,
+}
+
+/// Every version, oldest first.
+pub const FORMAT_LOG: &[FormatChange] = &[FormatChange {
+    number: 1,
+    date: "2026-11-21",
+    change: "the first: keys, values, commands, snapshots, audit leaves",
+}];
+
+/// The version that this release writes.
+pub const CURRENT: u8 = crate::codec::VERSION;
+/// The oldest version that this release reads.
+pub const OLDEST: u8 = 1;
