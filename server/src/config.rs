@@ -102,7 +102,7 @@ pub enum EpochKey {
 pub enum Registration {
     /// Everyone.
     Open,
-    /// Callers with the token in this file.
+    /// Callers with one of the tokens in this file.
     Token(PathBuf),
 }
 
@@ -126,6 +126,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests being worked on.
     pub requests: usize,
+    /// Pulls being streamed.
+    pub pulls: usize,
     /// Open watches.
     pub watches: usize,
     /// The longest time of one request.

@@ -1,95 +1,150 @@
-//! The file that holds the epoch key, which wraps the data keys of all wallets.
-//!
-//! ```text
-//! holdfast-epoch-key-1 EPOCH HEX      one line; EPOCH counts from 1, HEX is 32 bytes
-//! ```
+//! The file that holds the epoch key, which wraps the data keys of all wallets: plain, with mode
+//! 0600, or sealed by a passphrase.
 //!
 //! It is the same on every node of a cluster. Without it nothing that the cluster keeps can be
 //! served again: it belongs into the operator's own backup, apart from the data.
 
-use hex::FromHex;
-use rand::Rng;
-use zeroize::Zeroizing;
+use crate::config::{self, SecretFileError, read_secret};
+use rand::{CryptoRng, rand_core::UnwrapErr, rngs::SysRng};
+use seal::{EpochKey, SealError, ServerKeyring};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use types::{Argon2Cost, Secret};
 
-const MAGIC: &str = "holdfast-epoch-key-1";
+/// The first epoch of a cluster.
+const FIRST: u32 = 1;
 
-/// An epoch key as its file holds it.
-pub struct EpochKeyFile {
-    epoch: u32,
-    key: Zeroizing<[u8; 32]>,
+/// Why an epoch key was not opened. Says nothing about the key.
+#[derive(Debug, thiserror::Error)]
+pub enum EpochKeyError {
+    /// The file cannot be read, or others can read it.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
+    /// It is something else.
+    #[error("{} is no epoch key ({source}); copy the epoch.key of another node of this cluster", file.display())]
+    NotAKey {
+        /// The file.
+        file: PathBuf,
+        /// What the parser found.
+        source: SealError,
+    },
+    /// It needs a passphrase, and the configuration says otherwise.
+    #[error("{} opens by a passphrase only; set epoch_key.source = \"passphrase\"", .0.display())]
+    NeedsPassphrase(PathBuf),
+    /// It needs none, and the configuration says otherwise.
+    #[error("{} needs no passphrase; set epoch_key.source = \"file\", or put a sealed key there", .0.display())]
+    NeedsNone(PathBuf),
+    /// The passphrase is another one, or the file was altered.
+    #[error("{} does not open under this passphrase", .0.display())]
+    WrongPassphrase(PathBuf),
 }
 
-/// The file holds something else.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this is no epoch key: expected one line `{MAGIC} EPOCH HEX`, as `holdfast cluster new` writes it"
-)]
-pub struct NotAnEpochKey;
-
-impl EpochKeyFile {
-    /// A new random key for epoch 1.
-    pub fn generate() -> EpochKeyFile {
-        let mut key = Zeroizing::new([0; 32]);
-        rand::rng().fill_bytes(&mut *key);
-        EpochKeyFile { epoch: 1, key }
+/// The contents of a new key file; sealed, if there is a passphrase.
+pub fn generate(passphrase: Option<&Secret>) -> Secret {
+    let mut rng = system();
+    let key = EpochKey::generate(&mut rng, FIRST);
+    match passphrase {
+        None => key.to_file(),
+        Some(passphrase) => {
+            Secret::new(key.to_sealed_file(&mut rng, passphrase, Argon2Cost::FLOOR))
+        }
     }
+}
 
-    /// Reads what [`EpochKeyFile::to_bytes`] gave.
-    ///
-    /// # Errors
-    /// The bytes are something else. The error does not say what they are.
-    pub fn parse(bytes: &[u8]) -> Result<EpochKeyFile, NotAnEpochKey> {
-        let text = std::str::from_utf8(bytes).map_err(|_| NotAnEpochKey)?;
-        let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-        let &[MAGIC, epoch, key] = fields.as_slice() else {
-            return Err(NotAnEpochKey);
-        };
-        let epoch = epoch.parse().ok().filter(|epoch| *epoch > 0).ok_or(NotAnEpochKey)?;
-        let key = <[u8; 32]>::from_hex(key).map_err(|_| NotAnEpochKey)?;
-        Ok(EpochKeyFile { epoch, key: Zeroizing::new(key) })
+/// The keyring that a node starts with: open, or locked until somebody brings the passphrase.
+///
+/// # Errors
+/// The file is not what the configuration says.
+pub fn keyring(source: &config::EpochKey) -> Result<ServerKeyring, EpochKeyError> {
+    let keyring = ServerKeyring::locked();
+    match source {
+        config::EpochKey::File(file) => {
+            let bytes = read_secret(file)?;
+            if EpochKey::is_sealed_file(bytes.expose()) && looks_sealed(&bytes) {
+                return Err(EpochKeyError::NeedsPassphrase(file.clone()));
+            }
+            let key = EpochKey::from_file(&bytes).map_err(not_a_key(file))?;
+            keyring.unlock(Arc::new(key));
+        }
+        config::EpochKey::Passphrase(file) => {
+            if !EpochKey::is_sealed_file(read_secret(file)?.expose()) {
+                return Err(EpochKeyError::NeedsNone(file.clone()));
+            }
+        }
     }
+    Ok(keyring)
+}
 
-    /// What goes to the file.
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let hex = Zeroizing::new(hex::encode(*self.key));
-        Zeroizing::new(format!("{MAGIC} {} {}\n", self.epoch, *hex).into_bytes())
-    }
+/// Opens the key file of a locked node. Takes as long as the file's Argon2id parameters say, so
+/// not to be called where others wait.
+///
+/// # Errors
+/// The passphrase is wrong, or the file is no sealed key.
+pub fn open(file: &Path, passphrase: &Secret) -> Result<EpochKey, EpochKeyError> {
+    let bytes = read_secret(file)?;
+    EpochKey::from_sealed_file(passphrase, bytes.expose()).map_err(|error| match error {
+        SealError::DoesNotOpen => EpochKeyError::WrongPassphrase(file.to_path_buf()),
+        source => EpochKeyError::NotAKey { file: file.to_path_buf(), source },
+    })
+}
 
-    /// The number of the epoch, from 1.
-    pub fn epoch(&self) -> u32 {
-        self.epoch
-    }
+/// Whether bytes that are no plain key are a sealed one, and not just anything.
+fn looks_sealed(bytes: &Secret) -> bool {
+    types::PassphraseFront::split(bytes.expose()).is_ok()
+}
 
-    /// The key.
-    pub fn key(&self) -> &[u8; 32] {
-        &self.key
-    }
+fn not_a_key(file: &Path) -> impl FnOnce(SealError) -> EpochKeyError {
+    let file = file.to_path_buf();
+    move |source| EpochKeyError::NotAKey { file, source }
+}
+
+/// The system's randomness, straight from its source.
+fn system() -> impl CryptoRng {
+    UnwrapErr(SysRng)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::{Scratch, files::write_secret};
 
-    #[test]
-    fn a_key_file_reads_as_it_was_written() {
-        let written = EpochKeyFile::generate();
-        let read = EpochKeyFile::parse(&written.to_bytes()).unwrap();
-        assert_eq!((read.epoch(), read.key()), (1, written.key()));
+    fn file(scratch: &Scratch, bytes: &Secret) -> PathBuf {
+        let file = scratch.path().join(format!("{:08x}.key", rand::random::<u32>()));
+        write_secret(&file, bytes.expose()).unwrap();
+        file
     }
 
     #[test]
-    fn anything_else_is_refused() {
-        let good = String::from_utf8(EpochKeyFile::generate().to_bytes().to_vec()).unwrap();
-        for bad in [
-            String::new(),
-            good.replace("-1 1 ", "-2 1 "),
-            good.replace(" 1 ", " 0 "),
-            good.replace(" 1 ", " x "),
-            good.trim_end()[..good.len() - 3].to_owned(),
-            format!("{} again", good.trim_end()),
-        ] {
-            assert_eq!(EpochKeyFile::parse(bad.as_bytes()).err(), Some(NotAnEpochKey), "{bad:?}");
+    fn a_plain_key_opens_at_start_and_a_sealed_one_by_its_passphrase() {
+        let scratch = Scratch::new("holdfast-epoch").unwrap();
+        let plain = file(&scratch, &generate(None));
+        assert!(!keyring(&config::EpochKey::File(plain.clone())).unwrap().is_locked());
+
+        let passphrase = Secret::new(b"correct horse".to_vec());
+        let sealed = file(&scratch, &generate(Some(&passphrase)));
+        let locked = keyring(&config::EpochKey::Passphrase(sealed.clone())).unwrap();
+        assert!(locked.is_locked());
+        let wrong = open(&sealed, &Secret::new(b"battery staple".to_vec()));
+        assert!(matches!(wrong, Err(EpochKeyError::WrongPassphrase(_))));
+        locked.unlock(Arc::new(open(&sealed, &passphrase).unwrap()));
+        assert!(!locked.is_locked());
+
+        let crossed = keyring(&config::EpochKey::File(sealed));
+        assert!(matches!(crossed, Err(EpochKeyError::NeedsPassphrase(_))));
+        let crossed = keyring(&config::EpochKey::Passphrase(plain));
+        assert!(matches!(crossed, Err(EpochKeyError::NeedsNone(_))));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let scratch = Scratch::new("holdfast-epoch").unwrap();
+        let good = generate(None);
+        let cut = Secret::new(good.expose()[..good.len() - 1].to_vec());
+        for bad in [Secret::new(Vec::new()), Secret::new(b"epoch key".to_vec()), cut] {
+            let refused = keyring(&config::EpochKey::File(file(&scratch, &bad)));
+            assert!(matches!(refused, Err(EpochKeyError::NotAKey { .. })));
         }
-        assert_eq!(EpochKeyFile::parse(&[0xff; 100]).err(), Some(NotAnEpochKey));
     }
 }

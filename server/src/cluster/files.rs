@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use toml::{Table, Value};
-use zeroize::Zeroizing;
+use types::Secret;
 
 /// Why the files of a cluster were not written.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub struct Shared<'a> {
     /// The cluster's name, which is the trust domain of its certificates.
     pub cluster: &'a str,
     /// The epoch key, as it goes to its file.
-    pub epoch_key: &'a Zeroizing<Vec<u8>>,
+    pub epoch_key: &'a Secret,
     /// The registration token; none opens registration to everyone.
     pub registration_token: Option<&'a str>,
     /// Settings that differ from the defaults on all nodes.
@@ -112,7 +112,7 @@ pub fn write_node(
     write_public(&home.join("ca.pem"), authority.certificate())?;
     write_public(&home.join("node.pem"), &credential.certificate)?;
     write_secret(&home.join("node.key"), credential.key.as_bytes())?;
-    write_secret(&home.join("epoch.key"), shared.epoch_key)?;
+    write_secret(&home.join("epoch.key"), shared.epoch_key.expose())?;
     if let Some(token) = shared.registration_token {
         write_secret(&home.join("registration.token"), format!("{token}\n").as_bytes())?;
     }

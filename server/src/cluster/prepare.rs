@@ -6,12 +6,13 @@ use super::{
     files::{self, Addresses, FilesError, Shared},
     plan::{self, NodePlan, Overrides, PEER_PORT, PUBLIC_PORT},
 };
-use crate::epoch_key::EpochKeyFile;
+use crate::epoch_key;
 use serde::Serialize;
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
+use types::Secret;
 
 /// A cluster whose nodes each have a host of their own.
 pub struct RealHosts<'a> {
@@ -23,6 +24,8 @@ pub struct RealHosts<'a> {
     pub allow_single_dc: bool,
     /// Let everyone create wallets.
     pub open_registration: bool,
+    /// Seals the epoch key: every node then starts locked, until it is given this.
+    pub passphrase: Option<Secret>,
 }
 
 /// What was written for one node.
@@ -65,11 +68,15 @@ fn write_all(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, Clu
     let authority = Authority::new(hosts.cluster).map_err(FilesError::from)?;
     files::write_authority(dir, &authority)?;
     let token = (!hosts.open_registration).then(files::new_token);
+    let mut overrides = Overrides::new();
+    if hosts.passphrase.is_some() {
+        overrides.insert("epoch_key.source".into(), "passphrase".into());
+    }
     let shared = Shared {
         cluster: hosts.cluster,
-        epoch_key: &EpochKeyFile::generate().to_bytes(),
+        epoch_key: &epoch_key::generate(hosts.passphrase.as_ref()),
         registration_token: token.as_deref(),
-        overrides: &Overrides::new(),
+        overrides: &overrides,
     };
     let each = hosts.nodes.iter().map(|node| {
         let addresses = addresses(node);

@@ -10,7 +10,7 @@ use super::{
     ports::ReservedPort,
     process::Tie,
 };
-use crate::epoch_key::EpochKeyFile;
+use crate::epoch_key;
 use proto::admin::BootstrapRequest;
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -84,7 +84,7 @@ impl Cluster {
         files::write_authority(&dir, &authority)?;
         let shared = Shared {
             cluster: name,
-            epoch_key: &EpochKeyFile::generate().to_bytes(),
+            epoch_key: &epoch_key::generate(None),
             registration_token: None,
             overrides: &options.overrides,
         };

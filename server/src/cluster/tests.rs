@@ -75,6 +75,7 @@ fn files_of_real_hosts_have_the_right_modes_and_share_what_they_must() {
         nodes: &nodes,
         allow_single_dc: false,
         open_registration: false,
+        passphrase: None,
     };
     let written = prepare(&dir, &hosts).unwrap();
 

@@ -306,6 +306,7 @@ impl Checker<'_> {
         Ok(Limits {
             connections: self.count("limits.connections", &written.connections, 1..=1_000_000)?,
             requests: self.count("limits.requests", &written.requests, 1..=100_000)?,
+            pulls: self.count("limits.pulls", &written.pulls, 1..=100_000)?,
             watches: self.count("limits.watches", &written.watches, 0..=1_000_000)?,
             request: self.ms("limits.request_ms", &written.request_ms, 100..=MS_MAX)?,
         })

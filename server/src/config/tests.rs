@@ -21,6 +21,7 @@ fn written() -> Written {
         nodes: &nodes,
         allow_single_dc: true,
         open_registration: false,
+        passphrase: None,
     };
     prepare(&scratch.path().join("cluster"), &hosts).unwrap();
     let home = scratch.path().join("cluster/a");

@@ -121,9 +121,9 @@ pub enum RegistrationMode {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistrationSettings {
-    /// `open` lets everyone create wallets; `token` only callers with the token.
+    /// `open` lets everyone create wallets; `token` only callers with a token.
     pub mode: Setting<RegistrationMode>,
-    /// The file with the token, on one line; mode 0600. Read only in mode `token`.
+    /// The file with the tokens, one on each line; mode 0600. Read only in mode `token`.
     pub token_file: Setting<PathBuf>,
 }
 
@@ -171,6 +171,8 @@ pub struct LimitSettings {
     pub connections: Setting<u64>,
     /// Requests being worked on; what comes on top is told to try again.
     pub requests: Setting<u64>,
+    /// Pulls that are being streamed.
+    pub pulls: Setting<u64>,
     /// Watches that are open.
     pub watches: Setting<u64>,
     /// The longest time that one request may take, in milliseconds.
@@ -182,8 +184,9 @@ impl Default for LimitSettings {
         LimitSettings {
             connections: unplaced(10_000),
             requests: unplaced(1_024),
+            pulls: unplaced(256),
             watches: unplaced(10_000),
-            request_ms: unplaced(10_000),
+            request_ms: unplaced(60_000),
         }
     }
 }
