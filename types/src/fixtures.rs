@@ -42,7 +42,9 @@ pub(crate) fn member(kind: MemberKind, number: u64) -> Member {
     match kind {
         MemberKind::Device => Member::device(sign, seal).unwrap(),
         MemberKind::RecoveryCode => Member::recovery_code(sign, seal, locator).unwrap(),
-        MemberKind::Passphrase => Member::passphrase(sign, seal, locator, Argon2Cost::FLOOR).unwrap(),
+        MemberKind::Passphrase => {
+            Member::passphrase(sign, seal, locator, Argon2Cost::FLOOR).unwrap()
+        }
         MemberKind::Revoker => Member::revoker(sign, locator),
     }
 }
@@ -98,7 +100,11 @@ pub(crate) fn genesis(members: &[Member]) -> Link {
         n: 0,
         prev: crate::ids::LinkHash::ZERO,
         signer: first.unwrap_or(&device(99)).id(),
-        payload: LinkPayload::Genesis(Genesis { region: 2, nonce: [1; 32], members: members.to_vec() }),
+        payload: LinkPayload::Genesis(Genesis {
+            region: 2,
+            nonce: [1; 32],
+            members: members.to_vec(),
+        }),
     }
 }
 
@@ -137,7 +143,11 @@ impl Chain {
     }
 
     /// Signs the next link and asks for it to be admitted.
-    pub(crate) fn admit(&mut self, signer: MemberId, payload: LinkPayload) -> Result<(), LinkRefused> {
+    pub(crate) fn admit(
+        &mut self,
+        signer: MemberId,
+        payload: LinkPayload,
+    ) -> Result<(), LinkRefused> {
         let link = signed(&self.link(signer, payload));
         self.membership.admit(&link)?;
         self.links.push(link);
@@ -147,10 +157,14 @@ impl Chain {
     /// The rotation due now.
     pub(crate) fn rotate(&self) -> LinkPayload {
         let generation = self.membership.generation() + 1;
-        let mut seals: Vec<_> = self.membership.seal_members().map(|state| seal_to(state.id)).collect();
+        let mut seals: Vec<_> =
+            self.membership.seal_members().map(|state| seal_to(state.id)).collect();
         seals.sort_by_key(|seal| seal.member);
-        let history =
-            if generation == 1 { Vec::new() } else { history(self.membership.wallet(), generation) };
+        let history = if generation == 1 {
+            Vec::new()
+        } else {
+            history(self.membership.wallet(), generation)
+        };
         LinkPayload::Rotate(Rotate { generation, wk_commit: [8; 32], history, seals })
     }
 

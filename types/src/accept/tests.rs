@@ -21,7 +21,8 @@ fn code() -> MemberId {
 
 /// A wallet of two devices, a recovery code and a revoker that holds records 1 to 3.
 fn wallet() -> Wallet {
-    let mut wallet = Wallet::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]);
+    let mut wallet =
+        Wallet::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]);
     wallet.commit(phone(), vec![], &[Edit::Write(1), Edit::Write(2), Edit::Write(3)]);
     wallet
 }
@@ -35,7 +36,11 @@ fn with_head(commit: &Commit, change: impl FnOnce(&mut Head)) -> Commit {
 }
 
 /// What `wallet` says to a commit made on it, after a change of the commit.
-fn judged(wallet: &Wallet, edits: &[Edit], change: impl FnOnce(&Commit) -> Commit) -> Result<Accepted, Refused> {
+fn judged(
+    wallet: &Wallet,
+    edits: &[Edit],
+    change: impl FnOnce(&Commit) -> Commit,
+) -> Result<Accepted, Refused> {
     let commit = wallet.clone().commit(phone(), vec![], edits);
     accept(Some(&wallet.stored()), &change(&commit))
 }
@@ -51,7 +56,8 @@ fn a_first_commit_and_those_after_it_are_accepted() {
     let accepted = accept(Some(&wallet.stored()), &commit).unwrap();
     assert_eq!((&accepted.entries, &accepted.history), (&after.entries, &after.history));
     assert_eq!(accepted.records.len(), 2);
-    let new = after.entries.as_slice().iter().filter(|entry| wallet.entries.get(&entry.id).is_none());
+    let new =
+        after.entries.as_slice().iter().filter(|entry| wallet.entries.get(&entry.id).is_none());
     assert_eq!(accepted.created, new.map(|entry| entry.id).collect::<Vec<_>>());
 }
 
@@ -73,7 +79,8 @@ fn a_commit_on_another_head_conflicts_with_the_one_stored() {
 #[test]
 fn a_wallet_begins_once_and_is_continued_only_where_it_is() {
     let wallet = wallet();
-    let first = Wallet::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]).first_commit();
+    let first = Wallet::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)])
+        .first_commit();
     assert_eq!(accept(Some(&wallet.stored()), &first), Err(Refused::Exists));
     let next = wallet.clone().commit(phone(), vec![], &[Edit::Write(1)]);
     assert_eq!(accept(None, &next), Err(Refused::NotFound));
@@ -110,9 +117,15 @@ fn every_field_of_the_head_is_held_to_what_is_stored() {
     assert_eq!(refused(&|head| head.links += 1), Refused::Links);
     assert_eq!(refused(&|head| head.link = LinkHash::from_bytes([1; 32])), Refused::Links);
     assert_eq!(refused(&|head| head.signer = device(9).id()), Refused::SignerInactive);
-    assert_eq!(refused(&|head| head.wallet.clone_from(&WalletId::from_bytes([1; 32]))), Refused::OtherWallet);
-    assert!(matches!(refused(&|head| head.prev = HeadHash::from_bytes([1; 32])), Refused::Conflict { .. }));
-    assert!(judged(&wallet, &[Edit::Write(1)], |commit| with_head(commit, |head| head.time_s = 0)).is_ok());
+    assert_eq!(refused(&|head| head.wallet = WalletId::from_bytes([1; 32])), Refused::OtherWallet);
+    assert!(matches!(
+        refused(&|head| head.prev = HeadHash::from_bytes([1; 32])),
+        Refused::Conflict { .. }
+    ));
+    assert!(
+        judged(&wallet, &[Edit::Write(1)], |commit| with_head(commit, |head| head.time_s = 0))
+            .is_ok()
+    );
 }
 
 /// What `wallet` says if the one record it is given is sealed otherwise, and the head's root matches that.
@@ -136,7 +149,10 @@ fn a_record_has_the_next_version_under_the_current_generation() {
         assert_eq!(with_record(&wallet, version, 2), Err(Refused::RecordVersion { id, stored: 1 }));
     }
     for generation in [1, 3, u32::MAX] {
-        assert_eq!(with_record(&wallet, 2, generation), Err(Refused::RecordGeneration { id, due: 2 }));
+        assert_eq!(
+            with_record(&wallet, 2, generation),
+            Err(Refused::RecordGeneration { id, due: 2 })
+        );
     }
 }
 
@@ -145,11 +161,15 @@ fn a_record_belongs_to_the_wallet_and_a_removed_one_was_there() {
     let wallet = wallet();
     let (id, absent) = (wallet.entries.as_slice()[0].id, RecordId::from_bytes([9; 16]));
     let foreign = record(WalletId::from_bytes([9; 32]), id, 2, 1);
-    let refused = judged(&wallet, &[], |commit| Commit { envelopes: vec![foreign], ..commit.clone() });
+    let refused =
+        judged(&wallet, &[], |commit| Commit { envelopes: vec![foreign], ..commit.clone() });
     assert_eq!(refused, Err(Refused::RecordWallet { id }));
     let refused = judged(&wallet, &[], |commit| Commit { removed: vec![absent], ..commit.clone() });
     assert_eq!(refused, Err(Refused::RemovedAbsent { id: absent }));
-    let refused = judged(&wallet, &[Edit::Write(1)], |commit| Commit { envelopes: vec![vec![1]], ..commit.clone() });
+    let refused = judged(&wallet, &[Edit::Write(1)], |commit| Commit {
+        envelopes: vec![vec![1]],
+        ..commit.clone()
+    });
     assert!(matches!(refused, Err(Refused::Shape(CommitError::Record { at: 0, .. }))));
 }
 
@@ -192,7 +212,7 @@ fn the_signer_is_a_member_after_the_commits_links() {
 #[test]
 fn a_link_that_may_not_follow_is_named() {
     let before = wallet();
-    let commit = before.clone().commit(phone(), vec![before.chain.rotate(), before.chain.add(device(5))].split_off(1), &[]);
+    let commit = before.clone().commit(phone(), vec![before.chain.add(device(5))], &[]);
     let twice = Commit { links: vec![before.chain.links[1].clone()], ..commit };
     let why = LinkRefused::OutOfPlace { expected: 2 };
     assert_eq!(accept(Some(&before.stored()), &twice), Err(Refused::Link { n: 2, why }));

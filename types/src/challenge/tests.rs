@@ -11,7 +11,11 @@ fn challenge(usage: ChallengeUse) -> Challenge {
         suite: Suite::P256,
         usage,
         cluster: ClusterId::from_bytes([1; 16]),
-        wallet: if usage == ChallengeUse::Session { WalletId::from_bytes([2; 32]) } else { WalletId::ZERO },
+        wallet: if usage == ChallengeUse::Session {
+            WalletId::from_bytes([2; 32])
+        } else {
+            WalletId::ZERO
+        },
         member: MemberId::from_bytes([3; 16]),
         nonce: [4; 32],
         ephemeral: key(5),
@@ -42,8 +46,14 @@ fn a_wallet_is_named_by_devices_and_by_nobody_else() {
         let swapped = 3 - other as u8;
         assert!(matches!(changed(other, 7, swapped), Err(Problem::Value { field: "wallet", .. })));
         assert_eq!(changed(other, 0, b'x'), Err(Problem::Magic));
-        assert_eq!(changed(other, 4, 2), Err(Problem::Update { field: "format", found: 2, known: 1 }));
-        assert_eq!(changed(other, 6, 3), Err(Problem::Update { field: "suite", found: 3, known: 1 }));
+        assert_eq!(
+            changed(other, 4, 2),
+            Err(Problem::Update { field: "format", found: 2, known: 1 })
+        );
+        assert_eq!(
+            changed(other, 6, 3),
+            Err(Problem::Update { field: "suite", found: 3, known: 1 })
+        );
         assert!(matches!(changed(other, 104, 2), Err(Problem::Value { field: "public key", .. })));
     }
 }

@@ -13,7 +13,11 @@ fn wallet() -> Wallet {
 fn commit() -> Commit {
     let mut wallet = wallet();
     wallet.commit(device(1).id(), vec![], &[Edit::Write(1), Edit::Write(2), Edit::Write(3)]);
-    wallet.commit(device(1).id(), vec![], &[Edit::Write(1), Edit::Write(4), Edit::Remove(2), Edit::Remove(3)])
+    wallet.commit(
+        device(1).id(),
+        vec![],
+        &[Edit::Write(1), Edit::Write(4), Edit::Remove(2), Edit::Remove(3)],
+    )
 }
 
 fn refusal(change: impl FnOnce(&mut Commit)) -> CommitError {
@@ -27,11 +31,20 @@ fn lists_are_strictly_ascending() {
     assert_eq!(commit().check_shape().unwrap().len(), 2);
     let unsorted = |list| CommitError::Unsorted { list };
     assert_eq!(refusal(|commit| commit.envelopes.swap(0, 1)), unsorted("records"));
-    assert_eq!(refusal(|commit| commit.envelopes[1] = commit.envelopes[0].clone()), unsorted("records"));
+    assert_eq!(
+        refusal(|commit| commit.envelopes[1] = commit.envelopes[0].clone()),
+        unsorted("records")
+    );
     assert_eq!(refusal(|commit| commit.removed.swap(0, 1)), unsorted("removed records"));
-    assert_eq!(refusal(|commit| commit.removed[1] = commit.removed[0]), unsorted("removed records"));
+    assert_eq!(
+        refusal(|commit| commit.removed[1] = commit.removed[0]),
+        unsorted("removed records")
+    );
     let links = wallet().first_commit().links;
-    assert_eq!(refusal(|commit| commit.links = vec![links[1].clone(), links[0].clone()]), unsorted("links"));
+    assert_eq!(
+        refusal(|commit| commit.links = vec![links[1].clone(), links[0].clone()]),
+        unsorted("links")
+    );
     assert_eq!(refusal(|commit| commit.links = vec![links[1].clone(); 2]), unsorted("links"));
 }
 
@@ -65,7 +78,8 @@ fn every_limit_of_a_push_is_hit_and_healing_passes_all_but_one() {
     assert_eq!(refusal(|commit| commit.between = between), too_large("heads between", BETWEEN_MAX));
     let mut healing = commit();
     healing.between = vec![HeadHash::ZERO; BETWEEN_MAX];
-    healing.removed = (0_u128..2000).map(|number| RecordId::from_bytes(number.to_be_bytes())).collect();
+    healing.removed =
+        (0_u128..2000).map(|number| RecordId::from_bytes(number.to_be_bytes())).collect();
     healing.envelopes = vec![one];
     healing.envelopes[0][40..56].copy_from_slice(&[255; 16]);
     assert!(healing.check_shape().is_ok());
@@ -92,7 +106,10 @@ fn other_content_has_another_hash_and_a_new_signature_has_not() {
     assert_eq!(hashes.len(), 7);
     let mut signature = *original.head.signature();
     signature.signature = [9; 64];
-    let resigned = Commit { head: SignedHead::new(original.head.head(), signature).unwrap(), ..original.clone() };
+    let resigned = Commit {
+        head: SignedHead::new(original.head.head(), signature).unwrap(),
+        ..original.clone()
+    };
     assert_eq!(resigned.content_hash(), original.content_hash());
     assert_eq!(original.request_id().as_bytes(), original.head.hash().as_bytes());
 }

@@ -35,7 +35,9 @@ fn parameters_outside_the_bounds_are_refused() {
 fn the_front_is_strict() {
     let parse = |bytes: &[u8]| match PassphraseFront::split(bytes)? {
         (front, []) => Ok(front),
-        (_, _) => Err(FormatError::new("passphrase parameters", 28, crate::layout::Problem::Trailing)),
+        (_, _) => {
+            Err(FormatError::new("passphrase parameters", 28, crate::layout::Problem::Trailing))
+        }
     };
     strict(&front(65_536, 3, 4), parse, PassphraseFront::encode);
     let mut longer = front(65_536, 3, 4);

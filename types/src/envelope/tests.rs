@@ -15,11 +15,14 @@ const ID: RecordId = RecordId::from_bytes([2; 16]);
 /// A header that is right for its purpose.
 fn header(purpose: Purpose) -> EnvelopeHeader {
     let suite = Suite::P256;
-    let right = EnvelopeHeader { suite, purpose, wallet: WALLET, id: ID, version: 3, generation: 4 };
+    let right =
+        EnvelopeHeader { suite, purpose, wallet: WALLET, id: ID, version: 3, generation: 4 };
     match purpose {
         Purpose::History => EnvelopeHeader { id: RecordId::ZERO, version: 0, ..right },
         Purpose::Outer => EnvelopeHeader { generation: 0, ..right },
-        Purpose::DeviceKeys | Purpose::EpochKey => EnvelopeHeader { wallet: WalletId::ZERO, ..right },
+        Purpose::DeviceKeys | Purpose::EpochKey => {
+            EnvelopeHeader { wallet: WalletId::ZERO, ..right }
+        }
         _ => right,
     }
 }
@@ -54,7 +57,10 @@ fn every_purpose_is_strict() {
         assert_eq!(parsed.header, header(purpose));
         assert_eq!(parsed.header_bytes, header(purpose).encode());
         assert_eq!(parsed.content_len(), content_len(purpose));
-        assert_eq!([parsed.header_bytes, parsed.salt, parsed.commit, parsed.ciphertext].concat(), bytes);
+        assert_eq!(
+            [parsed.header_bytes, parsed.salt, parsed.commit, parsed.ciphertext].concat(),
+            bytes
+        );
         assert_eq!(parsed.body_hash().as_bytes(), &tagged("holdfast/1 body", &[&bytes]));
         for len in 0..Envelope::OVERHEAD {
             assert!(Envelope::parse(&bytes[..len]).is_err(), "{purpose} cut to {len} bytes");
@@ -75,10 +81,7 @@ fn an_unknown_purpose_asks_for_an_update_and_zero_is_refused() {
 
 #[test]
 fn every_purpose_names_what_it_must_and_nothing_else() {
-    for (purpose, field) in [
-        (Purpose::Record, "version"),
-        (Purpose::Export, "version"),
-    ] {
+    for (purpose, field) in [(Purpose::Record, "version"), (Purpose::Export, "version")] {
         let problem = refusal(EnvelopeHeader { version: 0, ..header(purpose) });
         assert!(matches!(problem, Problem::Value { field: found, .. } if found == field));
     }
@@ -94,7 +97,10 @@ fn every_purpose_names_what_it_must_and_nothing_else() {
         (EnvelopeHeader { wallet: WalletId::ZERO, ..header(Purpose::DataKey) }, "wallet"),
     ] {
         let problem = refusal(wrong);
-        assert!(matches!(problem, Problem::Value { field: found, .. } if found == field), "{wrong:?}: {problem}");
+        assert!(
+            matches!(problem, Problem::Value { field: found, .. } if found == field),
+            "{wrong:?}: {problem}"
+        );
     }
 }
 
@@ -104,7 +110,10 @@ fn padded_content_has_one_of_nine_lengths() {
         for len in [0, 512, 1023, 1025, 1536, 3 * 1024, 256 * 1024 + 1, 512 * 1024] {
             let bytes = envelope(header(purpose), len, 0);
             let problem = Envelope::parse(&bytes).unwrap_err().problem;
-            assert!(matches!(problem, Problem::Value { field: "ciphertext", .. }), "{len}: {problem}");
+            assert!(
+                matches!(problem, Problem::Value { field: "ciphertext", .. }),
+                "{len}: {problem}"
+            );
         }
         for power in 0..9 {
             assert!(Envelope::parse(&envelope(header(purpose), 1024 << power, 0)).is_ok());

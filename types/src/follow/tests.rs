@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::fixtures::{Edit, Wallet, device, member, record, record_id, recovery, revoke, sign};
-use crate::ids::{MemberId, WalletId};
+use crate::ids::MemberId;
 
 fn phone() -> MemberId {
     device(1).id()
@@ -15,7 +15,8 @@ fn revoker() -> MemberId {
 }
 
 fn wallet() -> Wallet {
-    let mut wallet = Wallet::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]);
+    let mut wallet =
+        Wallet::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]);
     wallet.commit(phone(), vec![], &[Edit::Write(1), Edit::Write(2), Edit::Write(3)]);
     wallet
 }
@@ -61,7 +62,8 @@ fn a_pull_may_repeat_entries_name_removed_ids_never_had_and_give_everything() {
     assert_eq!(followed.entries, now.entries);
     let mut new: Vec<_> = followed.new_bodies().map(|entry| entry.id).collect();
     let mut expected = vec![record_id(1), record_id(4)];
-    (new.sort(), expected.sort());
+    new.sort();
+    expected.sort();
     assert_eq!(new, expected);
 }
 
@@ -82,7 +84,7 @@ fn p5_fork_is_refused() {
     for _ in 0..4 {
         longer.commit(phone(), vec![], &[Edit::Write(8)]);
     }
-    let mut pulled = longer.pull(Some(&now));
+    let mut pulled = longer.pull(Some(&held));
     assert_eq!(follow(Some(&now.stored()), &pulled), Err(FollowRefused::Fork));
     pulled.between = longer.heads[3..longer.heads.len() - 1].iter().map(SignedHead::hash).collect();
     assert_eq!(follow(Some(&now.stored()), &pulled), Err(FollowRefused::Fork));
@@ -99,7 +101,8 @@ fn p5_fork_is_refused() {
     ] {
         assert_eq!(refusal(&held, &now, |pulled| change(&mut pulled.between)), FollowRefused::Fork);
     }
-    let forged = |pulled: &mut Pulled| change_head(pulled, |head| head.history = crate::tree::empty_hash());
+    let forged =
+        |pulled: &mut Pulled| change_head(pulled, |head| head.history = crate::tree::empty_hash());
     assert_eq!(refusal(&held, &now, forged), FollowRefused::Fork);
 }
 
@@ -110,17 +113,18 @@ fn p5_forged_membership_is_refused() {
     assert_eq!(without, FollowRefused::Links);
     let twice = refusal(&held, &now, |pulled| pulled.links.push(pulled.links[0].clone()));
     assert_eq!(twice, FollowRefused::Link { n: 3, why: LinkRefused::OutOfPlace { expected: 3 } });
-    let stranger = refusal(&held, &now, |pulled| change_head(pulled, |head| head.signer = device(9).id()));
+    let stranger =
+        refusal(&held, &now, |pulled| change_head(pulled, |head| head.signer = device(9).id()));
     assert_eq!(stranger, FollowRefused::SignerInactive { seq: 4 });
-    let (other, seq) = (Wallet::new(&[device(5)]), now.heads.len());
+    let other = Wallet::new(&[device(5)]);
     assert_eq!(follow(Some(&held.stored()), &other.pull(None)), Err(FollowRefused::OtherWallet));
-    assert!(seq > other.heads.len());
     let mut foreign = now.pull(None);
     foreign.links = other.chain.links.clone();
     assert_eq!(follow(None, &foreign), Err(FollowRefused::OtherWallet));
     let mut unkeyed = Wallet::new(&[device(1)]).pull(None);
     unkeyed.links.pop();
-    change_head(&mut unkeyed, |head| (head.links, head.link) = (1, unkeyed.links[0].hash()));
+    let genesis = unkeyed.links[0].hash();
+    change_head(&mut unkeyed, |head| (head.links, head.link) = (1, genesis));
     assert_eq!(follow(None, &unkeyed), Err(FollowRefused::NoWalletKey));
 }
 
@@ -182,19 +186,32 @@ fn a_body_is_the_one_its_entry_names() {
     let wallet = now.chain.membership.wallet();
     let id = record_id(1);
     assert!(followed.check_body(&id, &now.bodies[&id]).is_ok());
-    assert_eq!(followed.check_body(&id, &now.bodies[&record_id(4)]), Err(FollowRefused::Body { id }));
+    assert_eq!(
+        followed.check_body(&id, &now.bodies[&record_id(4)]),
+        Err(FollowRefused::Body { id })
+    );
     assert_eq!(followed.check_body(&id, &held.bodies[&id]), Err(FollowRefused::Body { id }));
-    assert_eq!(followed.check_body(&id, &record(wallet, id, 2, 2)), Err(FollowRefused::Body { id }));
+    assert_eq!(
+        followed.check_body(&id, &record(wallet, id, 2, 2)),
+        Err(FollowRefused::Body { id })
+    );
     let mut altered = now.bodies[&id].clone();
     *altered.last_mut().unwrap() ^= 1;
     assert_eq!(followed.check_body(&id, &altered), Err(FollowRefused::Body { id }));
     assert!(matches!(followed.check_body(&id, &[]), Err(FollowRefused::BodyFormat { .. })));
     let gone = record_id(2);
-    assert_eq!(followed.check_body(&gone, &held.bodies[&gone]), Err(FollowRefused::Body { id: gone }));
+    assert_eq!(
+        followed.check_body(&gone, &held.bodies[&gone]),
+        Err(FollowRefused::Body { id: gone })
+    );
 }
 
 /// The one record changed, sealed under a generation, as an entry and a body that agree.
-fn sealed_under(held: &Wallet, now: &Wallet, generation: u32) -> Result<RecordHeader, FollowRefused> {
+fn sealed_under(
+    held: &Wallet,
+    now: &Wallet,
+    generation: u32,
+) -> Result<RecordHeader, FollowRefused> {
     let id = record_id(1);
     let version = now.entries.version(&id);
     let body = record(now.chain.membership.wallet(), id, version, generation);
@@ -257,6 +274,23 @@ fn p5_a_member_that_is_no_device_changes_no_record() {
     let mut before = *strange.trail[0].head();
     before.link = LinkHash::ZERO;
     strange.trail[0] = sign(&before);
-    assert!(follow(Some(&held.stored()), &strange).is_err());
-    assert_ne!(held.chain.membership.wallet(), WalletId::ZERO);
+    assert_eq!(follow(Some(&held.stored()), &strange), Err(FollowRefused::TrailMissing));
+}
+
+#[test]
+fn p5_a_head_of_the_trail_stands_on_this_chain_of_links() {
+    let held = wallet();
+    for change in [
+        (|head| head.links = 9) as fn(&mut Head),
+        |head| head.links = 0,
+        |head| head.link = LinkHash::ZERO,
+        |head| head.wallet = crate::ids::WalletId::ZERO,
+    ] {
+        let mut now = held.clone();
+        let mut middle = now.head(phone());
+        change(&mut middle);
+        now.push(middle);
+        now.commit(revoker(), vec![], &[]);
+        assert_eq!(refusal(&held, &now, |_| {}), FollowRefused::Links);
+    }
 }

@@ -6,7 +6,8 @@ use super::*;
 
 #[test]
 fn an_id_has_one_length_and_one_text() {
-    let id = MemberId::from_bytes(*b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\xff");
+    let id =
+        MemberId::from_bytes(*b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\xff");
     assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0eff");
     assert_eq!(format!("{id:?}"), "MemberId(00010203…)");
     assert_eq!("000102030405060708090A0B0C0D0EFF".parse(), Ok(id));
@@ -32,7 +33,9 @@ fn a_wallet_begins_with_its_region() {
 fn slots_fill_evenly_and_end_at_4096() {
     let mut seen = vec![0_u32; usize::from(Slot::COUNT)];
     for number in 0..40_960_u64 {
-        seen[usize::from(Slot::of(&WalletId::from_bytes(crate::fixtures::bytes_of(number))).get())] += 1;
+        seen[usize::from(
+            Slot::of(&WalletId::from_bytes(crate::fixtures::bytes_of(number))).get(),
+        )] += 1;
     }
     // Ten on average; a Poisson tail of 40 has a chance below 10⁻¹².
     assert!(seen.iter().all(|count| *count < 40));

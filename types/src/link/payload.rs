@@ -58,7 +58,10 @@ impl fmt::Display for LinkKind {
 
 /// What a link changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "links are few and short-lived; a box would serve no one")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "links are few and short-lived; a box would serve no one"
+)]
 pub enum LinkPayload {
     /// Begins the wallet.
     Genesis(Genesis),

@@ -5,7 +5,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::{Chain, any_member, device, genesis, history, member, recovery, revoke, seal_to, signed, strict};
+use crate::fixtures::{
+    Chain, any_member, device, genesis, history, member, recovery, revoke, seal_to, signed, strict,
+};
 use crate::member::MemberKind;
 use crate::wrapped::WrappedSeal;
 
@@ -74,10 +76,22 @@ fn an_unknown_kind_asks_for_an_update_and_zero_is_refused() {
     assert_eq!(changed(link, 1, b'X'), Problem::Magic);
     // What is inside asks too: a member of a later kind, a seal and a floor of a later suite.
     let samples = samples();
-    assert!(matches!(changed(&samples[2], PAYLOAD + 2, 9), Problem::Update { field: "member kind", .. }));
-    assert!(matches!(changed(&samples[1], PAYLOAD + 39 + 17, 2), Problem::Update { field: "seal's suite", .. }));
-    assert!(matches!(changed(&samples[7], PAYLOAD + 1, 2), Problem::Update { field: "lowest suite", .. }));
-    assert!(matches!(changed(&samples[7], PAYLOAD + 1, 0), Problem::Zero { field: "lowest suite" }));
+    assert!(matches!(
+        changed(&samples[2], PAYLOAD + 2, 9),
+        Problem::Update { field: "member kind", .. }
+    ));
+    assert!(matches!(
+        changed(&samples[1], PAYLOAD + 39 + 17, 2),
+        Problem::Update { field: "seal's suite", .. }
+    ));
+    assert!(matches!(
+        changed(&samples[7], PAYLOAD + 1, 2),
+        Problem::Update { field: "lowest suite", .. }
+    ));
+    assert!(matches!(
+        changed(&samples[7], PAYLOAD + 1, 0),
+        Problem::Zero { field: "lowest suite" }
+    ));
 }
 
 #[test]
@@ -114,7 +128,9 @@ fn the_payload_is_as_long_as_it_says() {
 /// What a rotation's parser says to a change of it.
 fn rotation(change: impl FnOnce(&mut Rotate)) -> Result<Link, FormatError> {
     let mut link = samples().pop().unwrap();
-    let LinkPayload::Rotate(rotate) = &mut link.payload else { panic!("the last sample is a rotation") };
+    let LinkPayload::Rotate(rotate) = &mut link.payload else {
+        panic!("the last sample is a rotation")
+    };
     change(rotate);
     Link::parse(&encode(&link))
 }
@@ -143,7 +159,9 @@ fn a_rotation_seals_in_order_and_carries_history_from_generation_two_on() {
 #[test]
 fn an_addition_seals_to_whom_it_adds() {
     let mut link = samples().remove(2);
-    let LinkPayload::Add(add) = &mut link.payload else { panic!("the third sample is an addition") };
+    let LinkPayload::Add(add) = &mut link.payload else {
+        panic!("the third sample is an addition")
+    };
     add.seal = Some(seal_to(device(8).id()));
     let problem = Link::parse(&encode(&link)).unwrap_err().problem;
     assert!(matches!(problem, Problem::Value { field: "seal", .. }), "{problem}");
@@ -155,7 +173,11 @@ fn an_addition_seals_to_whom_it_adds() {
     assert!(Link::parse(&encode(&link)).is_ok());
     let LinkPayload::Add(add) = &mut link.payload else { panic!("still an addition") };
     add.seal = Some(seal_to(add.member.id()));
-    assert_eq!(Link::parse(&encode(&link)).unwrap_err().problem, Problem::Trailing, "a revoker with a seal");
+    assert_eq!(
+        Link::parse(&encode(&link)).unwrap_err().problem,
+        Problem::Trailing,
+        "a revoker with a seal"
+    );
 }
 
 #[test]
@@ -208,10 +230,16 @@ fn a_signed_link_keeps_its_bytes_and_its_hash() {
         let signed = signed(&link);
         assert_eq!(signed.bytes(), encode(&link));
         assert_eq!(signed.hash().as_bytes(), &tagged("holdfast/1 link", &[&encode(&link)]));
-        assert_eq!(SignedLink::parse(signed.bytes(), &signed.signature_bytes()).as_ref(), Ok(&signed));
+        assert_eq!(
+            SignedLink::parse(signed.bytes(), &signed.signature_bytes()).as_ref(),
+            Ok(&signed)
+        );
         strict(&signed.to_stored(), SignedLink::from_stored, SignedLink::to_stored);
         let region = if link.n == 0 { 2 } else { signed.wallet().region() };
-        assert_eq!(signed.wallet(), if link.n == 0 { WalletId::of_genesis(region, &signed.hash()) } else { link.wallet });
+        assert_eq!(
+            signed.wallet(),
+            if link.n == 0 { WalletId::of_genesis(region, &signed.hash()) } else { link.wallet }
+        );
     }
 }
 

@@ -45,12 +45,12 @@ fn every_fixed_field_has_its_one_value() {
         (NKEYS, 0),
         (NKEYS, 1),
         (NKEYS, 3),
-        (3, 2),              // The signing key's use …
-        (4, 1),              // … algorithm …
-        (5, 0x10),           // …
-        (7, 64),             // … length …
-        (8, 2),              // … and form.
-        (SEAL_USE, 1),       // The sealing key's.
+        (3, 2),        // The signing key's use …
+        (4, 1),        // … algorithm …
+        (5, 0x10),     // …
+        (7, 64),       // … length …
+        (8, 2),        // … and form.
+        (SEAL_USE, 1), // The sealing key's.
         (SEAL_USE + 2, 1),
         (SEAL_USE + 4, 66),
         (SEAL_USE + 5, 3),
@@ -67,7 +67,10 @@ fn every_fixed_field_has_its_one_value() {
 fn a_kind_has_the_keys_and_the_extension_of_that_kind_alone() {
     for kind in MemberKind::ALL {
         for other in MemberKind::ALL.into_iter().filter(|other| *other != kind) {
-            assert!(changed(&member(kind, 1), KIND, other as u8).is_err(), "a {kind} read as a {other}");
+            assert!(
+                changed(&member(kind, 1), KIND, other as u8).is_err(),
+                "a {kind} read as a {other}"
+            );
         }
     }
 }
@@ -81,7 +84,10 @@ fn both_keys_of_a_member_differ() {
     let mut bytes = device(1).encode();
     let sign: Vec<_> = bytes[8..73].to_vec();
     bytes[SEAL_USE + 5..SEAL_USE + 70].copy_from_slice(&sign);
-    assert!(matches!(Member::parse(&bytes).unwrap_err().problem, Problem::Value { field: "sealing key", .. }));
+    assert!(matches!(
+        Member::parse(&bytes).unwrap_err().problem,
+        Problem::Value { field: "sealing key", .. }
+    ));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::fixtures::{Chain, device, genesis, history, key, member, recovery, revoke, seal_to, signed};
+use crate::fixtures::{
+    Chain, device, genesis, history, key, member, recovery, revoke, seal_to, signed,
+};
 use crate::ids::Locator;
 use crate::link::LinkKind;
 use crate::suite::Suite;
@@ -16,7 +18,8 @@ fn refused_genesis(members: &[Member]) -> LinkRefused {
 
 #[test]
 fn a_genesis_begins_a_wallet_without_a_key() {
-    let link = signed(&genesis(&[recovery(1), device(1), member(MemberKind::Revoker, 1), device(2)]));
+    let link =
+        signed(&genesis(&[recovery(1), device(1), member(MemberKind::Revoker, 1), device(2)]));
     let membership = Membership::genesis(&link).unwrap();
     assert_eq!(membership.wallet(), WalletId::of_genesis(2, &link.hash()));
     assert_eq!((membership.links(), membership.generation()), (1, 0));
@@ -30,8 +33,14 @@ fn a_genesis_begins_a_wallet_without_a_key() {
 fn a_genesis_names_a_device_at_most_one_code_no_passphrase_and_nobody_twice() {
     assert_eq!(refused_genesis(&[]), LinkRefused::GenesisWithoutDevice);
     assert_eq!(refused_genesis(&[recovery(1)]), LinkRefused::GenesisWithoutDevice);
-    assert_eq!(refused_genesis(&[device(1), recovery(1), recovery(2)]), LinkRefused::GenesisRecoveryCodes);
-    assert_eq!(refused_genesis(&[device(1), member(MemberKind::Passphrase, 1)]), LinkRefused::GenesisPassphrase);
+    assert_eq!(
+        refused_genesis(&[device(1), recovery(1), recovery(2)]),
+        LinkRefused::GenesisRecoveryCodes
+    );
+    assert_eq!(
+        refused_genesis(&[device(1), member(MemberKind::Passphrase, 1)]),
+        LinkRefused::GenesisPassphrase
+    );
     let same_key = Member::device(key(100), *device(1).sign()).unwrap();
     assert_eq!(refused_genesis(&[device(1), same_key]), LinkRefused::KeyReused);
     let mut link = genesis(&[device(1), device(2)]);
@@ -91,7 +100,7 @@ fn a_rotation_makes_the_next_generation_for_exactly_the_active_members() {
     };
     let wallet = chain.membership.wallet();
     assert_eq!(refusal(&|_| {}), Ok(()));
-    assert_eq!(refusal(&|rotate| drop(rotate.seals.pop())), Err(LinkRefused::Seals));
+    assert_eq!(refusal(&|rotate| rotate.seals.truncate(2)), Err(LinkRefused::Seals));
     assert_eq!(refusal(&|rotate| rotate.seals.clear()), Err(LinkRefused::Seals));
     for extra in [device(2).id(), revoker.id(), device(9).id()] {
         let with_extra = |rotate: &mut Rotate| {
@@ -160,7 +169,8 @@ fn at_most_255_active_members_have_a_sealing_key() {
 
 #[test]
 fn a_revocation_names_an_active_member_and_makes_a_rotation_due() {
-    let mut chain = Chain::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]);
+    let mut chain =
+        Chain::new(&[device(1), device(2), recovery(1), member(MemberKind::Revoker, 1)]);
     let (phone, code) = (device(1).id(), recovery(1).id());
     assert_eq!(chain.admit(phone, revoke(device(9).id())), Err(LinkRefused::NotAMember));
     chain.admit(phone, revoke(device(2).id())).unwrap();
@@ -184,7 +194,10 @@ fn a_member_was_active_between_its_addition_and_its_revocation() {
     chain.admit(device(1).id(), revoke(device(2).id())).unwrap();
     let state = chain.membership.member(&device(2).id()).unwrap();
     assert_eq!((state.added, state.revoked), (2, Some(3)));
-    assert_eq!([0, 2, 3, 4, 5].map(|links| state.is_active_after(links)), [false, false, true, false, false]);
+    assert_eq!(
+        [0, 2, 3, 4, 5].map(|links| state.is_active_after(links)),
+        [false, false, true, false, false]
+    );
     let first = chain.membership.member(&device(1).id()).unwrap();
     assert_eq!([0, 1, 9].map(|links| first.is_active_after(links)), [false, true, true]);
 }
@@ -254,7 +267,11 @@ fn authority_is_the_matrix() {
         }
         let itself = chain.clone().admit(signer, revoke(signer));
         let refused = LinkRefused::NotAllowed { signer: kind, link: LinkKind::Revoke };
-        assert_eq!(itself, if kind == RecoveryCode { Ok(()) } else { Err(refused) }, "a {kind}: itself");
+        assert_eq!(
+            itself,
+            if kind == RecoveryCode { Ok(()) } else { Err(refused) },
+            "a {kind}: itself"
+        );
     }
 }
 
@@ -264,7 +281,11 @@ fn a_device_adds_a_recovery_code_only_while_none_ever_stood() {
     let phone = device(1).id();
     let refused = Err(LinkRefused::NotAllowed { signer: MemberKind::Device, link: LinkKind::Add });
     for kind in [MemberKind::Passphrase, MemberKind::Revoker] {
-        assert_eq!(chain.admit(phone, chain.add(member(kind, 1))), refused, "two devices do not replace a code");
+        assert_eq!(
+            chain.admit(phone, chain.add(member(kind, 1))),
+            refused,
+            "two devices do not replace a code"
+        );
     }
     chain.admit(phone, chain.add(recovery(1))).unwrap();
     assert_eq!(chain.admit(phone, chain.add(recovery(2))), refused);

@@ -20,7 +20,9 @@ fn p1_zero_loss_every_majority_spans_two_data_centres() {
         for placement in 0..3_u32.pow(voters) {
             let dcs: Vec<u32> = (0..voters).map(|voter| placement / 3_u32.pow(voter) % 3).collect();
             let spans_two = |majority: u32| {
-                let mut chosen = (0..voters).filter(|voter| majority & 1 << voter != 0).map(|voter| dcs[voter as usize]);
+                let mut chosen = (0..voters)
+                    .filter(|voter| majority & 1 << voter != 0)
+                    .map(|voter| dcs[voter as usize]);
                 let first = chosen.next();
                 chosen.any(|dc| Some(dc) != first)
             };

@@ -8,13 +8,16 @@ use super::*;
 
 fn any_entries() -> impl Strategy<Value = Entries> {
     // Few first bytes, so that buckets hold more than one entry.
-    let id = (prop::sample::select(vec![0_u8, 1, 7, 255]), any::<[u8; 2]>()).prop_map(|(first, [a, b])| {
-        let mut id = [0; 16];
-        (id[0], id[1], id[15]) = (first, a, b);
-        RecordId::from_bytes(id)
-    });
+    let id = (prop::sample::select(vec![0_u8, 1, 7, 255]), any::<[u8; 2]>()).prop_map(
+        |(first, [a, b])| {
+            let mut id = [0; 16];
+            (id[0], id[1], id[15]) = (first, a, b);
+            RecordId::from_bytes(id)
+        },
+    );
     prop::collection::btree_map(id, (1..u64::MAX, any::<[u8; 32]>()), 0..40).prop_map(|entries| {
-        let entry = |(id, (version, hash))| Entry { id, version, body_hash: BodyHash::from_bytes(hash) };
+        let entry =
+            |(id, (version, hash))| Entry { id, version, body_hash: BodyHash::from_bytes(hash) };
         Entries::from_sorted(entries.into_iter().map(entry).collect()).unwrap()
     })
 }

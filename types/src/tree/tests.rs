@@ -162,22 +162,41 @@ fn every_proof_of_every_small_tree_verifies_and_no_other_does() {
                 assert!(verify_inclusion(leaf, other, size, root, &proof).is_err());
             }
             if let Some((_, shorter)) = proof.split_last() {
-                assert_eq!(verify_inclusion(leaf, index, size, root, shorter), Err(ProofRefused::Length));
+                assert_eq!(
+                    verify_inclusion(leaf, index, size, root, shorter),
+                    Err(ProofRefused::Length)
+                );
             }
             let longer: Vec<_> = proof.iter().chain([leaf]).copied().collect();
-            assert_eq!(verify_inclusion(leaf, index, size, root, &longer), Err(ProofRefused::Length));
+            assert_eq!(
+                verify_inclusion(leaf, index, size, root, &longer),
+                Err(ProofRefused::Length)
+            );
         }
         for old in 0..=size {
             let proof = consistency_proof(&Leaves(&all), old, size).unwrap().unwrap();
             let old_root = &roots[old as usize];
-            assert_eq!(verify_consistency(old, old_root, size, root, &proof), Ok(()), "{old} to {size}");
+            assert_eq!(
+                verify_consistency(old, old_root, size, root, &proof),
+                Ok(()),
+                "{old} to {size}"
+            );
             let other = leaf_hash(b"another tree");
-            assert!(verify_consistency(old, &other, size, root, &proof).is_err(), "{old} to {size}");
+            assert!(
+                verify_consistency(old, &other, size, root, &proof).is_err(),
+                "{old} to {size}"
+            );
             if old != 0 {
-                assert!(verify_consistency(old, old_root, size, &other, &proof).is_err(), "{old} to {size}");
+                assert!(
+                    verify_consistency(old, old_root, size, &other, &proof).is_err(),
+                    "{old} to {size}"
+                );
             }
             let longer: Vec<_> = proof.iter().chain([&other]).copied().collect();
-            assert_eq!(verify_consistency(old, old_root, size, root, &longer), Err(ProofRefused::Length));
+            assert_eq!(
+                verify_consistency(old, old_root, size, root, &longer),
+                Err(ProofRefused::Length)
+            );
         }
         assert_eq!(inclusion_proof(&Leaves(&all), size, size), Ok(None));
         assert_eq!(consistency_proof(&Leaves(&all), size + 1, size), Ok(None));

@@ -1,8 +1,11 @@
 //! Random histories: what a device makes by the rules, a server accepts, and a client follows.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::fixtures::record_id;
 use crate::follow::follow;
 
 #[derive(Clone, Debug)]
@@ -22,20 +25,22 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Takes a step as an honest device would: what cannot be done now is left out.
-fn take(wallet: &mut Wallet, step: &Step) -> Commit {
+/// Takes a step as an honest device would: what cannot be done now is left out, and no id is used again.
+fn take(wallet: &mut Wallet, removed: &mut BTreeSet<u64>, step: &Step) -> Commit {
     let membership = wallet.chain.membership.clone();
     match step {
         Step::Edit(edits) => {
             let rotate = membership.rotation_due().then(|| wallet.chain.rotate());
-            let mut seen = std::collections::BTreeSet::new();
-            let edits = edits.iter().filter(|(_, number)| seen.insert(*number));
-            let there = |number| wallet.entries.get(&crate::fixtures::record_id(number)).is_some();
-            let edits: Vec<_> = edits
-                .filter(|(write, number)| *write || there(*number))
-                .map(|(write, number)| if *write { Edit::Write(*number) } else { Edit::Remove(*number) })
-                .collect();
-            wallet.commit(phone(), rotate.into_iter().collect(), &edits)
+            let mut seen = removed.clone();
+            let mut chosen = Vec::new();
+            for (write, number) in edits.iter().copied() {
+                let there = wallet.entries.get(&record_id(number)).is_some();
+                if (write || there) && seen.insert(number) {
+                    chosen.push(if write { Edit::Write(number) } else { Edit::Remove(number) });
+                    removed.extend((!write).then_some(number));
+                }
+            }
+            wallet.commit(phone(), rotate.into_iter().collect(), &chosen)
         }
         Step::Rotate => wallet.commit(phone(), vec![wallet.chain.rotate()], &[]),
         Step::Add(number) if membership.member(&device(*number).id()).is_none() => {
@@ -54,10 +59,11 @@ proptest! {
     #[test]
     fn honest_histories_are_accepted_followed_and_healed(steps in prop::collection::vec(any_step(), 1..12), from in any::<prop::sample::Index>()) {
         let mut wallet = Wallet::new(&[device(1), recovery(1)]);
+        let mut removed = BTreeSet::new();
         let mut states = vec![wallet.clone()];
         for step in &steps {
             let before = wallet.clone();
-            let commit = take(&mut wallet, step);
+            let commit = take(&mut wallet, &mut removed, step);
             let accepted = accept(Some(&before.stored()), &commit).unwrap();
             prop_assert_eq!(&accepted.entries, &wallet.entries);
             prop_assert_eq!(&accepted.history, &wallet.history);

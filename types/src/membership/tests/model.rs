@@ -40,7 +40,8 @@ impl Model {
 
     /// Takes the step if the rules allow it, and says whether they do.
     fn take(&mut self, step: &Step) -> bool {
-        let (Step::Rotate(who) | Step::Add(who, ..) | Step::Revoke(who, _) | Step::Erase(who)) = *step;
+        let (Step::Rotate(who) | Step::Add(who, ..) | Step::Revoke(who, _) | Step::Erase(who)) =
+            *step;
         let Some(signer) = self.kind(who).filter(|_| !self.erased) else { return false };
         let all = signer == MemberKind::RecoveryCode;
         let code_stood = self.came.iter().any(|(kind, ..)| *kind == MemberKind::RecoveryCode);
@@ -48,15 +49,19 @@ impl Model {
             Step::Rotate(_) => signer != MemberKind::Revoker,
             Step::Erase(_) => all,
             Step::Add(_, kind, number) => {
-                let came = self.came.iter().any(|(other, known, _)| (*other, *known) == (kind, number));
+                let came =
+                    self.came.iter().any(|(other, known, _)| (*other, *known) == (kind, number));
                 let device = kind == MemberKind::Device && signer != MemberKind::Revoker;
-                let first_code = kind == MemberKind::RecoveryCode && signer == MemberKind::Device && !code_stood;
+                let first_code =
+                    kind == MemberKind::RecoveryCode && signer == MemberKind::Device && !code_stood;
                 !came && (all || device || first_code)
             }
             Step::Revoke(_, whom) => match self.kind(whom) {
                 None => false,
                 Some(kind) => {
-                    let device = kind == MemberKind::Device && signer != MemberKind::Passphrase && whom != who;
+                    let device = kind == MemberKind::Device
+                        && signer != MemberKind::Passphrase
+                        && whom != who;
                     all || device
                 }
             },
