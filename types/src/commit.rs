@@ -1,7 +1,7 @@
 //! Commits: what a device pushes.
 //!
 //! A commit is judged in two steps. Its shape needs nothing else: lists ascending and disjoint, every part
-//! well-formed, sizes within limits. Whether it may follow what is stored is [`crate::accept`]'s to say.
+//! well-formed, sizes within limits. Whether it may follow what is stored is [`mod@crate::accept`]'s to say.
 
 use std::collections::BTreeSet;
 
