@@ -1,10 +1,10 @@
 //! Signing and verifying what members sign: links, heads, challenges.
 //!
 //! Promises: a link verifies only with every signature that its kind asks for, each under the key
-//! of the member that `types` says must sign; members that a link brings in have keys on the curve.
+//! of the member that must sign; members that a link brings in have keys on the curve.
 //!
-//! Not here: whether a link is allowed at all (`types::Membership`), or a head follows
-//! (`types::accept`, `types::follow`). Both are needed.
+//! Not here: whether a link is allowed at all (`types::Membership::admit`), or a head follows
+//! (`types::accept`, `types::follow`). Those come first; neither is enough without the other.
 
 use rand::CryptoRng;
 use types::challenge::CHALLENGE_TAG;
@@ -23,9 +23,9 @@ use crate::member_keys::{MemberKeys, check_member};
 /// Why something signed was refused. Says who and why: signatures are no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureRefused {
-    /// The signer is not, or no longer, a member.
-    #[error("{0} is not an active member of the wallet")]
-    NotActive(MemberId),
+    /// The signer is not a member, or, for a head, no longer one.
+    #[error("{0} is not a member of the wallet, or no longer one")]
+    NotAMember(MemberId),
     /// The signature is not this member's over these bytes, or has the refused high `s`.
     #[error("the signature of member {0} does not verify")]
     BadSignature(MemberId),
@@ -58,11 +58,12 @@ pub fn sign_link(
     Ok(SignedLink::new(link, signatures)?)
 }
 
-/// Verifies every signature of a link. `before` is the membership before it, none for a genesis.
+/// Verifies every signature of a link that `membership` admitted, now or earlier: it knows the key
+/// of everyone who had to sign, since a member's keys never change and no member is forgotten.
 ///
 /// # Errors
 /// [`SignatureRefused`].
-pub fn verify_link(before: Option<&Membership>, link: &SignedLink) -> Result<(), SignatureRefused> {
+pub fn verify_link(membership: &Membership, link: &SignedLink) -> Result<(), SignatureRefused> {
     let brought: &[Member] = match &link.link().payload {
         LinkPayload::Genesis(genesis) => &genesis.members,
         LinkPayload::Add(add) => std::slice::from_ref(&add.member),
@@ -73,12 +74,9 @@ pub fn verify_link(before: Option<&Membership>, link: &SignedLink) -> Result<(),
     }
     let message = signed_message(LINK_TAG, link.bytes());
     for signature in link.signatures() {
-        let id = &signature.member;
-        let active = before.and_then(|before| before.active(id)).map(|state| &state.member);
-        let member = active
-            .or_else(|| brought.iter().find(|member| member.id() == *id))
-            .ok_or(SignatureRefused::NotActive(*id))?;
-        verify(member, &message, signature)?;
+        let id = signature.member;
+        let signer = membership.member(&id).ok_or(SignatureRefused::NotAMember(id))?;
+        verify(&signer.member, &message, signature)?;
     }
     Ok(())
 }
@@ -102,7 +100,7 @@ pub fn sign_head(
 /// [`SignatureRefused`].
 pub fn verify_head(after: &Membership, head: &SignedHead) -> Result<(), SignatureRefused> {
     let id = head.head().signer;
-    let state = after.active(&id).ok_or(SignatureRefused::NotActive(id))?;
+    let state = after.active(&id).ok_or(SignatureRefused::NotAMember(id))?;
     verify(&state.member, &signed_message(HEAD_TAG, &head.bytes()), head.signature())
 }
 

@@ -45,7 +45,6 @@ fn errors_say_where() {
     assert_eq!(error(""), CodeError::Length { found: 0 });
     assert_eq!(error(&text[..33]), CodeError::Length { found: 27 });
     assert_eq!(error(&format!("{text}0")), CodeError::Length { found: 29 });
-    assert_eq!(error(&text.replacen(&text[5..6], "U", 1)).to_string().contains("character"), true);
     let mut bad = text.clone();
     bad.replace_range(5..6, "u");
     assert_eq!(error(&bad), CodeError::Character { position: 5 });
@@ -71,6 +70,19 @@ fn the_two_kinds_are_the_members_they_say() {
     assert_eq!(revoker.member().seal(), None);
 }
 
+/// Twelve check bits let one wrong character in 4,096 through: of these 868, none.
+#[test]
+fn a_wrong_character_is_noticed() {
+    let text = code(1).reveal().as_str().replace('-', "");
+    for at in 0..CHARACTERS {
+        for letter in ALPHABET {
+            let mut wrong = text.clone();
+            wrong.replace_range(at..=at, &char::from(*letter).to_string());
+            assert_eq!(RecoveryCode::parse(&wrong).is_ok(), wrong == text, "{at} {letter}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -79,22 +91,6 @@ proptest! {
         let code = code(seed);
         let read = RecoveryCode::parse(code.reveal().as_str()).unwrap();
         prop_assert_eq!(read.0.expose(), code.0.expose());
-    }
-
-    /// One wrong character is one code in 4,096 by chance; no such code is among these seeds.
-    #[test]
-    fn a_wrong_character_is_noticed(seed in 0..64_u64, at in 0..28_usize, letter in 0..32_usize) {
-        let text = code(seed).reveal().as_str().replace('-', "");
-        let mut wrong = text.clone();
-        wrong.replace_range(at..=at, &char::from(ALPHABET[letter]).to_string());
-        let read = RecoveryCode::parse(&wrong).map(drop);
-        if wrong == text {
-            prop_assert_eq!(read, Ok(()));
-        } else if read.is_ok() {
-            // By chance the check bits fit: then it is another code altogether.
-            let other = RecoveryCode::parse(&wrong).unwrap();
-            prop_assert_ne!(other.0.expose(), code(seed).0.expose());
-        }
     }
 
     #[test]
