@@ -87,6 +87,11 @@ impl Reader {
         self.collect((Key::Link(home, from), Key::Link(home, u32::MAX)), |_, link: LinkRow| link)
     }
 
+    /// One of a wallet's links, by its number.
+    pub fn link(&self, wallet: WalletId, number: u32) -> Result<Option<LinkRow>, Fault> {
+        self.get(&Key::Link(Home::of(wallet), number))
+    }
+
     /// All entries of a wallet; empty if there is none.
     pub fn entries(&self, wallet: WalletId) -> Result<Entries, Fault> {
         let entries =
