@@ -14,6 +14,7 @@ use crate::ids::{HeadHash, RecordId, WalletId};
 use crate::link::{LinkPayload, SignedLink};
 use crate::member::MemberKind;
 use crate::membership::{LinkRefused, Membership};
+use crate::rejection::Rejection;
 use crate::root::Entries;
 use crate::tree::Frontier;
 
@@ -153,6 +154,23 @@ impl Refused {
     /// Whether a newer version of Holdfast could judge it.
     pub const fn is_update(&self) -> bool {
         matches!(self, Self::Shape(error) if error.is_update())
+    }
+
+    /// The lawful refusal that it is, if what is stored is to blame and not the commit: a caller can act on it.
+    pub const fn rejection(&self) -> Option<Rejection> {
+        Some(match *self {
+            Self::NotFound => Rejection::NotFound,
+            Self::Exists => Rejection::Exists,
+            Self::Conflict { named, found, found_seq } => {
+                Rejection::Conflict { named, found, found_seq }
+            }
+            Self::Erased => Rejection::Erased,
+            Self::SignerInactive | Self::Link { why: LinkRefused::SignerInactive, .. } => {
+                Rejection::MemberInactive
+            }
+            Self::RotationDue => Rejection::RotationDue,
+            _ => return None,
+        })
     }
 }
 

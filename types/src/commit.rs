@@ -4,6 +4,7 @@
 //! well-formed, sizes within limits. Whether it may follow what is stored is [`mod@crate::accept`]'s to say.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use thiserror::Error;
 
@@ -17,8 +18,8 @@ use crate::link::SignedLink;
 use crate::root::Entry;
 use crate::signature::MemberSignature;
 
-/// A change of a wallet, under the head it makes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A change of a wallet, under the head it makes. Its `Debug` counts what it holds.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Commit {
     /// The head after the change.
     pub head: SignedHead,
@@ -177,6 +178,19 @@ impl Commit {
             writer = writer.bytes(id);
         }
         tagged("holdfast/1 commit", &[&writer.finish()])
+    }
+}
+
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit")
+            .field("head", &self.head.hash())
+            .field("seq", &self.head.head().seq)
+            .field("between", &self.between.len())
+            .field("links", &self.links.len())
+            .field("envelopes", &self.envelopes.len())
+            .field("removed", &self.removed.len())
+            .finish()
     }
 }
 

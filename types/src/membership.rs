@@ -125,6 +125,7 @@ impl Membership {
                 self.rotation_due = true;
             }
             LinkPayload::MinSuite(suite) => {
+                // Every sealing key there can be fits every suite that the parser knows.
                 if *suite <= self.min_suite {
                     return Err(LinkRefused::SuiteNotRising);
                 }

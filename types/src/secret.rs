@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 /// Bytes that are wiped when dropped. It cannot be cloned, serialised or displayed, and its `Debug` is its length.
 ///
 /// Wiping is best effort: what the allocator or the compiler copied before is out of reach.
-pub struct Secret(Zeroizing<Box<[u8]>>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over. Give a vector whose capacity is its length, so that nothing is copied to shrink it.
+    /// Takes the bytes over, where they are.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes.into_boxed_slice()))
+        Self(Zeroizing::new(bytes))
     }
 
     /// The bytes. Named so that a reader of code sees where a secret is looked at.

@@ -249,3 +249,23 @@ fn an_erasure_leaves_the_root_and_ends_the_wallet() {
     let next = wallet.commit(phone(), vec![], &[]);
     assert_eq!(accept(Some(&erased.stored()), &next), Err(Refused::Erased));
 }
+
+#[test]
+fn what_the_stored_state_forbids_is_a_rejection_and_a_wrong_commit_is_none() {
+    let conflict = Refused::Conflict { named: HeadHash::ZERO, found: HeadHash::ZERO, found_seq: 1 };
+    let link = |why| Refused::Link { n: 1, why };
+    for (refused, code) in [
+        (Refused::NotFound, Some("not_found")),
+        (Refused::Exists, Some("exists")),
+        (conflict, Some("conflict")),
+        (Refused::Erased, Some("erased")),
+        (Refused::SignerInactive, Some("member_inactive")),
+        (link(LinkRefused::SignerInactive), Some("member_inactive")),
+        (Refused::RotationDue, Some("rotation_due")),
+        (link(LinkRefused::KeyReused), None),
+        (Refused::Root, None),
+    ] {
+        let rejection = refused.rejection();
+        assert_eq!(rejection.as_ref().map(crate::rejection::Rejection::code), code, "{refused}");
+    }
+}
