@@ -1,0 +1,199 @@
+//! Who this node is: drawn at its first start, kept in its directory, never drawn again.
+//!
+//! A directory's incarnation is random, so a wiped directory comes back as somebody else and can be
+//! told from the one that voted. The cluster and the node's id are added once, when a cluster takes
+//! the node in.
+//!
+//! ```text
+//! 8 "HFNODE01" | 16 incarnation | 16 cluster (zero: none yet) | 8 node | 4 wallet groups | 4 CRC-32C
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rand::Rng;
+use types::{ClusterId, GroupId, Incarnation, NodeId};
+
+use crate::log::marks::Marks;
+
+const MAGIC: &[u8; 8] = b"HFNODE01";
+const LENGTH: usize = 56;
+const FILE: &str = "node";
+const MARKS: &str = "log-marks";
+
+/// Who a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// One life of this directory.
+    pub incarnation: Incarnation,
+    /// Where it belongs; none while the node is fresh.
+    pub place: Option<Place>,
+}
+
+/// A node's place in a cluster, given to it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The node's id in it, never used for another.
+    pub node: NodeId,
+    /// How many groups hold wallets; they have the ids from 2 on.
+    pub wallet_groups: u32,
+}
+
+impl Place {
+    /// Every group of the cluster: system, public, and those that hold wallets.
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (0..GroupId::FIRST_WALLET.0.saturating_add(self.wallet_groups)).map(GroupId)
+    }
+}
+
+/// Why a directory cannot say who it is.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The system refused.
+    #[error("{action} {path}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not what was written.
+    #[error(
+        "{path} is damaged; without it this directory cannot be told from another: let the node join with an empty one"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+    },
+    /// The node was removed for ever.
+    #[error(
+        "the cluster at {peer} has removed node {node}; its directory must not come back: \
+         keep it aside if needed, and let the machine join with an empty one"
+    )]
+    Removed {
+        /// Who said so.
+        peer: String,
+        /// This node's id.
+        node: NodeId,
+    },
+    /// The cluster knows this name with another directory.
+    #[error(
+        "the cluster at {peer} knows the node {name} with another directory (node {node}); \
+         an empty directory must not take its place: remove node {node} first, then let this one join"
+    )]
+    NameTaken {
+        /// Who said so.
+        peer: String,
+        /// This node's name.
+        name: String,
+        /// The id under which the cluster knows it.
+        node: NodeId,
+    },
+}
+
+/// Reads and writes the identity of one directory.
+pub(crate) struct IdentityFile {
+    directory: PathBuf,
+}
+
+impl IdentityFile {
+    pub(crate) fn new(directory: &Path) -> Self {
+        IdentityFile { directory: directory.to_owned() }
+    }
+
+    /// Where the log's marks stand.
+    pub(crate) fn marks(&self) -> PathBuf {
+        self.directory.join(MARKS)
+    }
+
+    /// Who this directory is; drawn and written durably if it is a new one.
+    pub(crate) fn open(&self) -> Result<Identity, IdentityError> {
+        let path = self.directory.join(FILE);
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+            Ok(_) => decode(&bytes)
+                .ok_or_else(|| IdentityError::Damaged { path: path.display().to_string() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.draw(),
+            Err(source) => Err(io_error("read", &path, source)),
+        }
+    }
+
+    /// Gives the node its place, durably.
+    pub(crate) fn settle(&self, identity: Identity) -> Result<(), IdentityError> {
+        let path = self.directory.join(FILE);
+        let next = self.directory.join(format!("{FILE}.next"));
+        let written = || -> io::Result<()> {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&next)?;
+            file.write_all(&encode(&identity))?;
+            file.sync_all()?;
+            fs::rename(&next, &path)?;
+            File::open(&self.directory)?.sync_all()
+        };
+        written().map_err(|source| io_error("write", &path, source))
+    }
+
+    fn draw(&self) -> Result<Identity, IdentityError> {
+        let marks = self.marks();
+        match Marks::create(&marks) {
+            Ok(()) => {}
+            // The first start was cut short between the two files: nothing was ever logged.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_new(&marks) => {}
+            Err(source) => return Err(io_error("create", &marks, source)),
+        }
+        let mut incarnation = [0; Incarnation::LEN];
+        rand::rng().fill_bytes(&mut incarnation);
+        let identity = Identity { incarnation: Incarnation::from_bytes(incarnation), place: None };
+        self.settle(identity)?;
+        Ok(identity)
+    }
+}
+
+fn is_new(marks: &Path) -> bool {
+    fs::metadata(marks).is_ok_and(|found| found.len() <= 64)
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> IdentityError {
+    IdentityError::Io { action, path: path.display().to_string(), source }
+}
+
+fn encode(identity: &Identity) -> Vec<u8> {
+    let place = identity.place.unwrap_or(Place {
+        cluster: ClusterId::ZERO,
+        node: NodeId(0),
+        wallet_groups: 0,
+    });
+    let mut bytes = Vec::with_capacity(LENGTH);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(identity.incarnation.as_bytes());
+    bytes.extend_from_slice(place.cluster.as_bytes());
+    bytes.extend_from_slice(&place.node.0.to_be_bytes());
+    bytes.extend_from_slice(&place.wallet_groups.to_be_bytes());
+    let checksum = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Identity> {
+    let (body, checksum) = bytes.split_at_checked(LENGTH - 4)?;
+    if crc32c::crc32c(body).to_be_bytes() != checksum || !body.starts_with(MAGIC) {
+        return None;
+    }
+    let incarnation = Incarnation::parse(body.get(8..24)?).ok()?;
+    let cluster = ClusterId::parse(body.get(24..40)?).ok()?;
+    let node = NodeId(u64::from_be_bytes(body.get(40..48)?.try_into().ok()?));
+    let wallet_groups = u32::from_be_bytes(body.get(48..52)?.try_into().ok()?);
+    let place = (!cluster.is_zero()).then_some(Place { cluster, node, wallet_groups });
+    Some(Identity { incarnation, place })
+}

@@ -1,0 +1,236 @@
+//! The adapter between openraft's state machine and the store's.
+//!
+//! Entries are applied in runs of bounded size, one batch each, on threads that may block: a stall
+//! of the disk must not hold up heartbeats. A fault ends the node: an entry that one replica cannot
+//! apply must neither be skipped nor tried again.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend};
+use store::{Column, Engine, Fault, Machine, SnapshotError};
+use tokio::sync::watch;
+use types::GroupId;
+
+use crate::fatal::FatalSignal;
+use crate::log::{RUN_BYTES, entry};
+use crate::metrics::GroupMetrics;
+use crate::snapshot::{MetaOnly, SnapshotData};
+use crate::types::{
+    Entry, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, log_id,
+    position,
+};
+
+/// One group's state on this node: the machine, and how far it has come.
+pub(crate) struct Cell {
+    group: GroupId,
+    engine: Arc<dyn Engine>,
+    machine: Mutex<Machine>,
+    applied: watch::Sender<Option<store::Position>>,
+    metrics: GroupMetrics,
+    fatal: FatalSignal,
+}
+
+impl Cell {
+    /// Opens a group's state.
+    ///
+    /// # Errors
+    /// [`Fault`] if what is on disk cannot be read.
+    pub(crate) fn open(
+        engine: Arc<dyn Engine>,
+        group: GroupId,
+        metrics: GroupMetrics,
+        fatal: FatalSignal,
+    ) -> Result<Arc<Self>, Fault> {
+        let machine = Machine::open(engine.clone(), group)?;
+        let applied = watch::Sender::new(machine.applied().position);
+        Ok(Arc::new(Cell { group, engine, machine: Mutex::new(machine), applied, metrics, fatal }))
+    }
+
+    /// The machine. A panic inside it stops its group: openraft's worker dies with it.
+    pub(crate) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The position the state stands at, and its changes.
+    pub(crate) fn applied(&self) -> watch::Receiver<Option<store::Position>> {
+        self.applied.subscribe()
+    }
+
+    /// Runs something that may block with the machine, off the async threads.
+    pub(crate) async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Machine) -> Result<T, Fault> + Send + 'static,
+    ) -> io::Result<T> {
+        let cell = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut cell.machine());
+            result.map_err(|fault| cell.stop(&fault))
+        });
+        done.await.map_err(io::Error::other)?
+    }
+
+    /// Runs an install off the async threads. A refused snapshot is an error, but no fault.
+    pub(crate) async fn install(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Machine) -> Result<(), SnapshotError> + Send + 'static,
+    ) -> io::Result<()> {
+        let cell = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut cell.machine()).map_err(|error| match error {
+                SnapshotError::Fault(fault) => cell.stop(&fault),
+                refused @ SnapshotError::Refused(_) => {
+                    io::Error::other(crate::error::chain(&refused))
+                }
+            })
+        });
+        done.await.map_err(io::Error::other)?
+    }
+
+    /// Makes everything applied so far durable.
+    pub(crate) async fn flush(self: &Arc<Self>) -> io::Result<()> {
+        let cell = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            cell.engine.flush(Column::State).map_err(|fault| cell.stop(&fault))
+        });
+        done.await.map_err(io::Error::other)?
+    }
+
+    /// What this group's numbers go to.
+    pub(crate) fn metrics(&self) -> &GroupMetrics {
+        &self.metrics
+    }
+
+    /// Ends the node over a fault of this group.
+    pub(crate) fn stop(&self, fault: &Fault) -> io::Error {
+        let reason = format!("state of group {}: {}", self.group, crate::error::chain(fault));
+        self.fatal.raise(reason.clone());
+        io::Error::other(reason)
+    }
+}
+
+/// openraft's handle on one group's state.
+pub(crate) struct StateMachine {
+    pub(crate) cell: Arc<Cell>,
+}
+
+/// One run of entries on its way into the machine.
+#[derive(Default)]
+struct Run {
+    entries: Vec<store::Entry>,
+    answers: Vec<Option<openraft::storage::ApplyResponder<TypeConfig>>>,
+    bytes: usize,
+}
+
+impl Run {
+    fn push(&mut self, (entry, answer): EntryResponder<TypeConfig>) {
+        self.bytes += entry::weight(&entry);
+        self.entries.push(to_store(entry));
+        self.answers.push(answer);
+    }
+}
+
+impl StateMachine {
+    async fn apply_run(&self, run: Run) -> io::Result<()> {
+        let Some(last) = run.entries.last().map(|entry| entry.position) else { return Ok(()) };
+        let entries = run.entries;
+        let replies = self.cell.with(move |machine| machine.apply(&entries)).await?;
+        for (answer, reply) in run.answers.into_iter().zip(replies) {
+            if let Some(answer) = answer {
+                answer.send(reply);
+            }
+        }
+        self.cell.applied.send_replace(Some(last));
+        Ok(())
+    }
+
+    /// What openraft calls the snapshot's meta: the place and membership that the state stands at.
+    fn meta(&self) -> io::Result<Option<SnapshotMeta>> {
+        let applied = self.cell.machine().applied();
+        let (last_log_id, last_membership) = state(applied)?;
+        Ok(last_log_id.map(|last| SnapshotMeta { last_log_id: Some(last), last_membership }))
+    }
+}
+
+fn to_store(entry: Entry) -> store::Entry {
+    let payload = match &entry.payload {
+        EntryPayload::Blank => store::Payload::Blank,
+        EntryPayload::Normal(command) => store::Payload::Command(command.0.to_vec()),
+        EntryPayload::Membership(membership) => {
+            store::Payload::Membership(entry::encode_membership(membership).to_vec())
+        }
+    };
+    store::Entry { position: position(&entry.log_id), payload }
+}
+
+fn state(applied: store::Applied) -> io::Result<(Option<LogId>, StoredMembership)> {
+    let membership = match applied.membership {
+        None => StoredMembership::default(),
+        Some((at, bytes)) => {
+            let membership: Membership =
+                entry::decode_membership(Bytes::from(bytes)).map_err(io::Error::other)?;
+            StoredMembership::new(Some(log_id(&at)), membership)
+        }
+    };
+    Ok((applied.position.as_ref().map(log_id), membership))
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = MetaOnly;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        state(self.cell.machine().applied())
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut run = Run::default();
+        while let Some(entry) = entries.next().await {
+            run.push(entry?);
+            if run.bytes >= RUN_BYTES {
+                self.apply_run(std::mem::take(&mut run)).await?;
+            }
+        }
+        self.apply_run(run).await
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<MetaOnly> {
+        Some(MetaOnly { cell: self.cell.clone(), meta: self.meta() })
+    }
+
+    async fn get_snapshot_builder(&mut self) -> MetaOnly {
+        MetaOnly { cell: self.cell.clone(), meta: self.meta() }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        data: SnapshotData,
+    ) -> Result<(), io::Error> {
+        data.install(&self.cell).await?;
+        let (applied, _) = state(self.cell.machine().applied())?;
+        if applied != meta.last_log_id {
+            let reason = format!(
+                "snapshot of group {}: it ends elsewhere than its sender said",
+                self.cell.group
+            );
+            self.cell.fatal.raise(reason.clone());
+            return Err(io::Error::other(reason));
+        }
+        self.cell.applied.send_replace(applied.as_ref().map(position));
+        self.cell.metrics.installed();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        let Some(meta) = self.meta()? else { return Ok(None) };
+        let snapshot = SnapshotData::pin(&self.cell).await?;
+        Ok(Some(Snapshot { meta, snapshot }))
+    }
+}

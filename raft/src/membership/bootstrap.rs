@@ -1,0 +1,289 @@
+//! How a cluster begins: one explicit act on one fresh node.
+//!
+//! The node asks the others who they are, writes down what the cluster will be, tells each its place,
+//! has the groups' first memberships written (group g by the g-th node, so that leaders spread), and
+//! begins each group with one command. Killed at any step and repeated, it goes on from what it wrote
+//! down: nobody gets two places, and nothing begins twice.
+//!
+//! ```text
+//! draft: 1 version = 1 | 16 cluster | 4 wallet groups | 1 allow_single_dc | 2 nodes, as in the roster
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::{join_all, try_join_all};
+use proto::peer::AdoptRequest;
+use proto::peer::peer_client::PeerClient;
+use rand::Rng;
+use store::command::{Bootstrap, NewNode, SystemCommand};
+use store::{Batch, Column, Durability, Policy};
+use types::{ClusterId, GroupId, Incarnation, NodeId, NodeInfo, NodeState, Rejection};
+
+use crate::certificate::ConnectionIdentity;
+use crate::error::{ClusterError, chain};
+use crate::membership::act::Order;
+use crate::membership::rule;
+use crate::node::Node;
+use crate::node::start::identify;
+use crate::peer::connector::Connector;
+use crate::roster::{Roster, parse_role};
+use crate::types::Replica;
+use crate::wire::{DecodeError, Reader, Writer};
+
+const VERSION: u8 = 1;
+const KEY: [u8; 1] = [0x81];
+
+/// What a cluster is to be.
+#[derive(Clone, Debug)]
+pub struct NewCluster {
+    /// Where its first nodes are reached, this one among them: `host:port`. All vote in every group.
+    pub peers: Vec<String>,
+    /// How many groups hold wallets.
+    pub wallet_groups: u32,
+    /// The residency regions it serves, ascending.
+    pub regions: Vec<u8>,
+    /// Whether voters may be such that the loss of one data centre can lose acknowledged writes.
+    pub allow_single_dc: bool,
+    /// The limits that every group begins with.
+    pub policy: Policy,
+}
+
+/// What was decided before anybody was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Draft {
+    cluster: ClusterId,
+    wallet_groups: u32,
+    allow_single_dc: bool,
+    roster: Roster,
+}
+
+impl Node {
+    /// Makes a cluster of fresh nodes. Repeat it with the same settings if it did not come to its end.
+    ///
+    /// # Errors
+    /// [`ClusterError::Refused`] when it must not be: a node that is not fresh, voters that break the
+    /// rule of zero loss, other settings than those it was begun with. [`ClusterError::Unavailable`] when
+    /// somebody did not answer.
+    pub async fn bootstrap(
+        &self,
+        order: Order,
+        new: &NewCluster,
+    ) -> Result<ClusterId, ClusterError> {
+        let draft = self.draft(new).await?;
+        let count = draft.roster.nodes().count();
+        let groups: Vec<GroupId> =
+            (0..GroupId::FIRST_WALLET.0 + draft.wallet_groups).map(GroupId).collect();
+        // Everybody knows everybody before the first vote is asked for.
+        try_join_all(draft.roster.nodes().map(|node| self.place(&draft, node, Vec::new()))).await?;
+        let share = |at: usize| {
+            groups.iter().map(|group| group.0).filter(move |group| *group as usize % count == at)
+        };
+        let begun = draft
+            .roster
+            .nodes()
+            .enumerate()
+            .map(|(at, node)| self.place(&draft, node, share(at).collect()));
+        try_join_all(begun).await?;
+
+        let begin = Bootstrap {
+            cluster: draft.cluster,
+            nodes: draft.roster.nodes().map(new_node).collect(),
+            wallet_groups: draft.wallet_groups,
+            regions: new.regions.clone(),
+            allow_single_dc: draft.allow_single_dc,
+            policy: new.policy.clone(),
+        };
+        let outcomes = join_all(groups.iter().map(|group| {
+            let step = order.step("bootstrap", group.0.into());
+            self.inner.act(*group, step, SystemCommand::Bootstrap(begin.clone()))
+        }));
+        for outcome in outcomes.await {
+            match outcome? {
+                // Begun by an earlier attempt under another name.
+                Ok(_) | Err(Rejection::Exists) => {}
+                Err(rejection) => return Err(ClusterError::Refused(rejection.to_string())),
+            }
+        }
+        tracing::info!(cluster = %draft.cluster, nodes = count, groups = groups.len(), "the cluster has begun");
+        Ok(draft.cluster)
+    }
+
+    /// What was written down before, or is now.
+    async fn draft(&self, new: &NewCluster) -> Result<Draft, ClusterError> {
+        let refused = |reason: String| ClusterError::Refused(reason);
+        let kept =
+            self.inner.engine.get(Column::Meta, &KEY).map_err(|fault| refused(chain(&fault)))?;
+        if let Some(kept) = kept {
+            let draft = decode(kept.into()).map_err(|error| refused(error.to_string()))?;
+            let mut peers: Vec<_> = draft.roster.nodes().map(|node| node.peer.clone()).collect();
+            let mut asked = new.peers.clone();
+            peers.sort_unstable();
+            asked.sort_unstable();
+            let same = peers == asked
+                && draft.wallet_groups == new.wallet_groups
+                && draft.allow_single_dc == new.allow_single_dc;
+            return if same {
+                Ok(draft)
+            } else {
+                Err(refused(format!(
+                    "a cluster was begun here with the nodes {}, {} wallet groups and allow_single_dc = {}; \
+                     repeat it as it was",
+                    peers.join(", "),
+                    draft.wallet_groups,
+                    draft.allow_single_dc
+                )))
+            };
+        }
+        if self.identity().place.is_some() {
+            return Err(refused(format!(
+                "node {} belongs to a cluster already",
+                self.config().name
+            )));
+        }
+        let draft = self.decide(new).await?;
+        let mut batch = Batch::new();
+        batch.put(Column::Meta, &KEY, &encode(&draft));
+        let engine = self.inner.engine.clone();
+        let written =
+            tokio::task::spawn_blocking(move || engine.write(batch, Durability::Synced)).await;
+        let failed = |reason: String| {
+            ClusterError::Unavailable(format!("write down the new cluster: {reason}"))
+        };
+        written
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|fault| failed(chain(&fault)))?;
+        Ok(draft)
+    }
+
+    async fn decide(&self, new: &NewCluster) -> Result<Draft, ClusterError> {
+        let refuse = |reason: String| Err(ClusterError::Refused(reason));
+        if new.wallet_groups == 0 || new.wallet_groups > 4096 {
+            return refuse(format!(
+                "there must be 1 to 4096 wallet groups, not {}",
+                new.wallet_groups
+            ));
+        }
+        let answers = join_all(new.peers.iter().map(|peer| async move {
+            let answer = identify(&self.inner.tls, peer).await;
+            answer.map_err(|reason| ClusterError::Unavailable(format!("{peer}: {reason}")))
+        }));
+        let mut nodes: Vec<NodeInfo> = Vec::new();
+        for (id, answer) in (1..).zip(answers.await) {
+            let (found, reply) = answer?;
+            let name = reply.name.clone();
+            if !reply.cluster.is_empty() {
+                return refuse(format!("node {name} belongs to a cluster already"));
+            }
+            if nodes.iter().any(|node| node.name == name) {
+                return refuse(format!("two of the addresses lead to node {name}"));
+            }
+            nodes.push(describe(NodeId(id), found, reply).map_err(ClusterError::Refused)?);
+        }
+        if !nodes.iter().any(|node| node.incarnation == self.identity().incarnation) {
+            return refuse(format!(
+                "node {} is not among the nodes named; name it too",
+                self.config().name
+            ));
+        }
+        let replicas =
+            nodes.iter().map(|node| (node.id.0, Replica { dc: node.dc.clone() })).collect();
+        let voters = nodes.iter().map(|node| node.id.0).collect();
+        rule::check_sets(&[voters], &replicas, new.allow_single_dc)
+            .map_err(ClusterError::Refused)?;
+        let mut cluster = [0; ClusterId::LEN];
+        rand::rng().fill_bytes(&mut cluster);
+        Ok(Draft {
+            cluster: ClusterId::from_bytes(cluster),
+            wallet_groups: new.wallet_groups,
+            allow_single_dc: new.allow_single_dc,
+            roster: Roster::new(nodes),
+        })
+    }
+
+    async fn place(
+        &self,
+        draft: &Draft,
+        node: &NodeInfo,
+        initialize: Vec<u32>,
+    ) -> Result<(), ClusterError> {
+        let request = AdoptRequest {
+            cluster: Bytes::copy_from_slice(draft.cluster.as_bytes()),
+            node: node.id.0,
+            incarnation: Bytes::copy_from_slice(node.incarnation.as_bytes()),
+            roster: draft.roster.to_proto(),
+            wallet_groups: draft.wallet_groups,
+            initialize,
+            voters: draft.roster.nodes().map(|node| node.id.0).collect(),
+            allow_single_dc: draft.allow_single_dc,
+        };
+        self.send_adopt(node, request).await
+    }
+
+    /// Tells a node its place.
+    pub(crate) async fn send_adopt(
+        &self,
+        node: &NodeInfo,
+        request: AdoptRequest,
+    ) -> Result<(), ClusterError> {
+        if node.incarnation == self.identity().incarnation {
+            return Arc::clone(&self.inner).adopt(request).await;
+        }
+        let failed = |reason: &str| {
+            ClusterError::Unavailable(format!("node {} at {}: {reason}", node.name, node.peer))
+        };
+        let channel = Connector::greeting(self.inner.tls.clone(), &node.peer).connect().await;
+        let channel = channel.map_err(|error| failed(&chain(&error)))?;
+        let adopted = PeerClient::new(channel).adopt(request).await;
+        adopted.map(drop).map_err(|status| match status.code() {
+            tonic::Code::FailedPrecondition => ClusterError::Refused(status.message().to_owned()),
+            _ => failed(status.message()),
+        })
+    }
+}
+
+/// A node as it described itself, under the id it is to have.
+pub(crate) fn describe(
+    id: NodeId,
+    found: ConnectionIdentity,
+    reply: proto::peer::IdentifyReply,
+) -> Result<NodeInfo, String> {
+    Ok(NodeInfo {
+        id,
+        name: found.name,
+        dc: found.dc,
+        role: parse_role(&reply.role)?,
+        peer: reply.peer,
+        endpoint: reply.endpoint,
+        incarnation: Incarnation::parse(&reply.incarnation).map_err(|error| error.to_string())?,
+        state: NodeState::Active,
+    })
+}
+
+/// A node as it asks to be registered.
+pub(crate) fn new_node(node: &NodeInfo) -> NewNode {
+    let NodeInfo { name, dc, role, peer, endpoint, incarnation, .. } = node.clone();
+    NewNode { name, dc, role, peer, endpoint, incarnation }
+}
+
+fn encode(draft: &Draft) -> Bytes {
+    let mut writer = Writer::new();
+    writer
+        .u8(VERSION)
+        .bytes(draft.cluster.as_bytes())
+        .u32(draft.wallet_groups)
+        .flag(draft.allow_single_dc);
+    writer.sized(&draft.roster.encode());
+    writer.finish()
+}
+
+fn decode(bytes: Bytes) -> Result<Draft, DecodeError> {
+    let mut reader = Reader::new("new cluster", bytes);
+    reader.version(VERSION)?;
+    let cluster = ClusterId::from_bytes(reader.array()?);
+    let wallet_groups = reader.u32()?;
+    let allow_single_dc = reader.flag()?;
+    let roster = Roster::decode(reader.sized()?)?;
+    reader.finish()?;
+    Ok(Draft { cluster, wallet_groups, allow_single_dc, roster })
+}

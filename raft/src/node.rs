@@ -1,0 +1,286 @@
+//! A node: all its groups, and this crate's whole public face.
+//!
+//! A node starts fresh or in its place. Fresh, it answers only who it is, until a cluster takes it in
+//! ([`Node::bootstrap`] on one node, [`Node::join`] for one more); from then on it holds every group.
+//! Handles are cheap to clone and share one node.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use proto::peer::{Hello, IdentifyReply};
+use store::{Command, Engine, Reader, Reply};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Channel;
+use types::{GroupId, NodeId, NodeInfo, WalletId};
+
+use crate::certificate::ConnectionIdentity;
+use crate::config::NodeConfig;
+use crate::error::{ProposeError, ReadError};
+use crate::facts::Facts;
+use crate::fatal::FatalSignal;
+use crate::identity::{Identity, IdentityFile};
+use crate::log::marks::Mark;
+use crate::log::writer::LogQueue;
+use crate::metrics::{NodeMetrics, PeerMetrics};
+use crate::peer::handshake::{self, HelloError};
+use crate::peer::pool::Peers;
+use crate::roster::Roster;
+use crate::tls::PeerTls;
+
+mod group;
+mod keep;
+mod shutdown;
+pub(crate) mod start;
+mod view;
+
+pub(crate) use group::Group;
+
+/// A running node.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all handles of a node share.
+pub(crate) struct Inner {
+    pub(crate) config: NodeConfig,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) tls: PeerTls,
+    pub(crate) file: IdentityFile,
+    pub(crate) identity: Arc<ArcSwap<Identity>>,
+    pub(crate) roster: Arc<ArcSwap<Roster>>,
+    pub(crate) facts: watch::Sender<Arc<Facts>>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) groups: watch::Sender<Arc<BTreeMap<GroupId, Arc<Group>>>>,
+    pub(crate) queue: LogQueue,
+    pub(crate) writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// How far each group's log was on disk when the node started.
+    pub(crate) marks: BTreeMap<GroupId, Mark>,
+    /// One adoption at a time.
+    pub(crate) adopting: tokio::sync::Mutex<()>,
+    pub(crate) metrics: NodeMetrics,
+    pub(crate) fatal: FatalSignal,
+    /// New work is refused.
+    pub(crate) draining: CancellationToken,
+    /// Everything ends.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// What a leader wants to do about its group's replicas and cannot.
+    pub(crate) stuck: Mutex<BTreeMap<GroupId, String>>,
+}
+
+impl Inner {
+    pub(crate) fn group(&self, id: GroupId) -> Option<Arc<Group>> {
+        self.groups.borrow().get(&id).cloned()
+    }
+
+    pub(crate) fn peer_metrics(&self) -> &PeerMetrics {
+        &self.metrics.peers
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Option<NodeInfo> {
+        self.roster.load().get(id).cloned()
+    }
+
+    /// This node's id; none while it is fresh.
+    pub(crate) fn id(&self) -> Option<NodeId> {
+        self.identity.load().place.map(|place| place.node)
+    }
+
+    /// What this node says of itself to whoever asks.
+    pub(crate) fn describe(&self) -> IdentifyReply {
+        let (identity, config) = (self.identity.load(), &self.config);
+        let place = identity.place;
+        IdentifyReply {
+            name: config.name.clone(),
+            dc: config.dc.clone(),
+            incarnation: Bytes::copy_from_slice(identity.incarnation.as_bytes()),
+            role: config.role.to_string(),
+            peer: config.peer.clone(),
+            endpoint: config.endpoint.clone(),
+            cluster: place
+                .map_or_else(Bytes::new, |place| Bytes::copy_from_slice(place.cluster.as_bytes())),
+            node: place.map_or(0, |place| place.node.0),
+            roster: self.roster.load().to_proto(),
+        }
+    }
+
+    pub(crate) fn note_stuck(&self, group: GroupId, reason: Option<String>) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            None => {
+                stuck.remove(&group);
+            }
+            Some(reason) => {
+                if stuck.get(&group) != Some(&reason) {
+                    tracing::warn!(%group, reason, "the group's replicas cannot be where they should be");
+                    stuck.insert(group, reason);
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Who this node is.
+    pub fn identity(&self) -> Identity {
+        **self.inner.identity.load()
+    }
+
+    /// The settings it was started with.
+    pub fn config(&self) -> &NodeConfig {
+        &self.inner.config
+    }
+
+    /// What the registry says of this node; none while it is fresh.
+    pub fn info(&self) -> Option<NodeInfo> {
+        self.node(self.inner.id()?)
+    }
+
+    /// What the registry says of a node.
+    pub fn node(&self, id: NodeId) -> Option<NodeInfo> {
+        self.inner.node(id)
+    }
+
+    /// Every node that was ever registered, removed ones too.
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        self.inner.roster.load().nodes().cloned().collect()
+    }
+
+    /// The group that owns a wallet; none if the cluster does not serve its region, or this node does
+    /// not know yet.
+    pub fn group_of(&self, wallet: &WalletId) -> Option<GroupId> {
+        self.inner.facts.borrow().group_of(wallet)
+    }
+
+    /// Every group of this node, in order; empty while it is fresh.
+    pub fn groups(&self) -> Vec<GroupId> {
+        self.inner.groups.borrow().keys().copied().collect()
+    }
+
+    /// The groups that hold wallets.
+    pub fn wallet_groups(&self) -> Vec<GroupId> {
+        self.groups().into_iter().filter(|group| group.holds_wallets()).collect()
+    }
+
+    /// Proposes a command to a group that this node leads, and waits for what applying it answered.
+    ///
+    /// # Errors
+    /// [`ProposeError`] says whether anything was proposed. Dropping the future leaves the command on
+    /// its way, as `Unknown` does.
+    pub async fn propose(&self, group: GroupId, command: &Command) -> Result<Reply, ProposeError> {
+        if self.inner.draining.is_cancelled() {
+            return Err(ProposeError::NotLeader {
+                leader: self.leader(group).filter(|_| !self.is_leader(group)),
+            });
+        }
+        let group = self.inner.group(group).ok_or(ProposeError::Stopped)?;
+        let bytes =
+            command.encode().map_err(|store::CommandError::TooLarge { found, limit }| {
+                ProposeError::TooLarge { bytes: found, limit }
+            })?;
+        group
+            .proposals
+            .propose(bytes.into())
+            .await
+            .map_err(|failure| failure.named(|id| self.node(id)))
+    }
+
+    /// The state of a group, with everything acknowledged before the call in it. On any replica.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when no majority confirms the group's leader in time.
+    pub async fn read(&self, group: GroupId) -> Result<Reader, ReadError> {
+        let held = self.inner.group(group).ok_or(ReadError::NotHere)?;
+        held.reads.barrier().await?;
+        self.replica(group)
+    }
+
+    /// The state of a group, with everything acknowledged until `max_age` ago in it.
+    ///
+    /// # Errors
+    /// As [`Node::read`].
+    pub async fn read_recent(
+        &self,
+        group: GroupId,
+        max_age: Duration,
+    ) -> Result<Reader, ReadError> {
+        let held = self.inner.group(group).ok_or(ReadError::NotHere)?;
+        held.reads.recent(max_age).await?;
+        self.replica(group)
+    }
+
+    /// The state of a group as this replica has it, however old. For status and for comparing replicas.
+    ///
+    /// # Errors
+    /// [`ReadError::NotHere`] when this node does not hold the group or its state cannot be read.
+    pub fn replica(&self, group: GroupId) -> Result<Reader, ReadError> {
+        self.inner.group(group).ok_or(ReadError::NotHere)?;
+        Reader::open(self.inner.engine.as_ref(), group).map_err(|fault| {
+            self.inner
+                .fatal
+                .raise(format!("state of group {group}: {}", crate::error::chain(&fault)));
+            ReadError::NotHere
+        })
+    }
+
+    /// The position a group's state stands at on this node, and its changes.
+    pub fn applied(&self, group: GroupId) -> Option<watch::Receiver<Option<store::Position>>> {
+        self.inner.group(group).map(|group| group.cell.applied())
+    }
+
+    /// Who leads a group, as far as this node knows.
+    pub fn leader(&self, group: GroupId) -> Option<NodeInfo> {
+        let leader = self.inner.group(group)?.report().now().current_leader?;
+        self.node(NodeId(leader))
+    }
+
+    /// Whether this node leads a group, as far as it knows.
+    pub fn is_leader(&self, group: GroupId) -> bool {
+        self.inner.group(group).is_some_and(|group| group.raft.is_leader())
+    }
+
+    /// A connection to a peer for requests that are passed on; it connects when it is first used.
+    pub fn channel(&self, to: NodeId) -> Option<Channel> {
+        self.inner.peers.forward(to)
+    }
+
+    /// The greeting that a request passed on to `to` carries.
+    ///
+    /// # Errors
+    /// [`HelloError`] when this node or the other is in no cluster.
+    pub fn hello(&self, to: NodeId) -> Result<Hello, HelloError> {
+        let node = self.node(to).ok_or(HelloError::Unknown(to))?;
+        handshake::hello(&self.inner.identity.load(), &node)
+    }
+
+    /// Checks the greeting of a request that was passed on, against the certificate of its connection.
+    ///
+    /// # Errors
+    /// [`HelloError`] when it must not be answered.
+    pub fn check_hello(
+        &self,
+        certificate: Option<&ConnectionIdentity>,
+        hello: &Hello,
+    ) -> Result<NodeInfo, HelloError> {
+        handshake::check(&self.inner.identity.load(), &self.inner.roster.load(), certificate, hello)
+    }
+
+    /// Ends when this node cannot go on, with the reason: a disk that refused, a replica that cannot
+    /// apply. The process must end then; it starts again from what is on disk.
+    pub fn fatal(&self) -> impl Future<Output = String> + Send + 'static {
+        let fatal = self.inner.fatal.clone();
+        async move { fatal.wait().await }
+    }
+
+    /// Whether [`Node::fatal`] has come.
+    pub fn failed(&self) -> Option<String> {
+        self.inner.fatal.raised()
+    }
+}

@@ -1,0 +1,155 @@
+//! One group on this node, and what runs beside it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio_util::sync::CancellationToken;
+use types::{GroupId, NodeId};
+
+use crate::error::{StartError, chain};
+use crate::log::{self, GroupLog};
+use crate::machine::{Cell, StateMachine};
+use crate::node::Inner;
+use crate::peer::network::NetworkFactory;
+use crate::propose::Proposals;
+use crate::read::{self, Index, Reads, Source};
+use crate::report::Report;
+use crate::status::GroupView;
+use crate::types::Raft;
+
+/// One group.
+pub(crate) struct Group {
+    pub(crate) id: GroupId,
+    pub(crate) raft: Raft,
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) proposals: Proposals,
+    pub(crate) index: Arc<Index>,
+    pub(crate) reads: Reads,
+    pub(crate) installs: Installs,
+}
+
+/// Snapshots being received: one at a time, and the newest wins.
+#[derive(Default)]
+pub(crate) struct Installs {
+    present: Mutex<CancellationToken>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Installs {
+    /// Ends the present transfer and waits for its end. The token ends this one when another comes.
+    pub(crate) async fn begin(&self) -> (OwnedMutexGuard<()>, CancellationToken) {
+        let mine = CancellationToken::new();
+        let before = {
+            let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *present, mine.clone())
+        };
+        before.cancel();
+        (self.turn.clone().lock_owned().await, mine)
+    }
+}
+
+impl Group {
+    /// Opens a group and lets it run.
+    pub(crate) async fn start(
+        node: &Arc<Inner>,
+        id: GroupId,
+        own: NodeId,
+    ) -> Result<Arc<Self>, StartError> {
+        let mark = node.marks.get(&id).copied().unwrap_or_default();
+        let metrics = node.metrics.group(id);
+        let (engine, fatal) = (node.engine.clone(), node.fatal.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            let shared = log::recover(&engine, id, mark)?;
+            let cell = Cell::open(engine, id, metrics, fatal);
+            Ok::<_, StartError>((
+                shared,
+                cell.map_err(|source| StartError::State { group: id, source })?,
+            ))
+        });
+        let (shared, cell) =
+            opened.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+
+        let timing = &node.config.timing;
+        let settings = timing.openraft(node.tls.cluster()).validate();
+        let failed = |reason: String| StartError::Group { group: id, reason };
+        let settings = Arc::new(settings.map_err(|error| failed(error.to_string()))?);
+        let network = NetworkFactory {
+            peers: node.peers.clone(),
+            group: id,
+            from: own.0,
+            append_deadline: timing.append_deadline(),
+        };
+        let log = GroupLog::new(shared, node.queue.clone());
+        let machine = StateMachine { cell: cell.clone() };
+        let raft = Raft::new(own.0, settings, network, log, machine).await;
+        let raft = raft.map_err(|error| failed(chain(&error)))?;
+
+        let index = read::index_rounds(raft.clone(), cell.metrics().clone());
+        let (recovered, seen) = watch::channel(false);
+        let source = Source {
+            group: id,
+            own,
+            raft: raft.clone(),
+            index: index.clone(),
+            applied: cell.applied(),
+            peers: node.peers.clone(),
+            deadline: timing.read_deadline(),
+        };
+        let group = Arc::new(Group {
+            id,
+            proposals: Proposals::start(raft.clone(), timing.propose_deadline()),
+            reads: Reads::new(source, seen),
+            installs: Installs::default(),
+            index,
+            cell,
+            raft,
+        });
+        group.clone().watch(node, recovered);
+        Ok(group)
+    }
+
+    /// openraft's running report.
+    pub(crate) fn report(&self) -> Report {
+        Report::of(&self.raft)
+    }
+
+    /// What only the leader knows well, and what every replica knows of itself.
+    pub(crate) fn view(&self) -> GroupView {
+        GroupView::of(&self.report().now())
+    }
+
+    /// Keeps the group's numbers up to date and notices its end.
+    fn watch(self: Arc<Self>, node: &Arc<Inner>, recovered: watch::Sender<bool>) {
+        let raft = self.raft.clone();
+        node.spawn(async move {
+            read::recover(&raft, &recovered).await;
+            // Reads wait on the receiver; it must not lose its sender.
+            recovered.closed().await;
+        });
+        let (fatal, stopping) = (node.fatal.clone(), node.stopping.clone());
+        node.spawn(async move {
+            let mut report = self.report();
+            let mut leader = None;
+            loop {
+                {
+                    let seen = report.seen();
+                    self.cell.metrics().report(&seen);
+                    if seen.current_leader != leader {
+                        leader = seen.current_leader;
+                        self.cell.metrics().leader_changed();
+                        tracing::info!(group = %self.id, leader, term = seen.current_term, "leader changed");
+                    }
+                    if let Err(reason) = &seen.running_state
+                        && !stopping.is_cancelled()
+                    {
+                        fatal.raise(format!("group {}: {}", self.id, chain(reason)));
+                        return;
+                    }
+                }
+                if !report.changed().await {
+                    return;
+                }
+            }
+        });
+    }
+}

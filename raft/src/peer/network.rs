@@ -1,0 +1,200 @@
+//! openraft's way to one peer: which link carries what, and which failures mean what.
+//!
+//! `Unreachable` makes openraft back off, so it is said only when the peer cannot be reached;
+//! a peer that answers with a refusal, or not in time, is tried again soon.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
+use openraft::network::{RPCOption, stream_append_sequential};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use types::{GroupId, NodeId};
+
+use crate::peer::control::CallError;
+use crate::peer::convert::{self, ControlKind};
+use crate::peer::pool::Peers;
+use crate::peer::session::{Ends, Session};
+use crate::peer::snapshot;
+use crate::snapshot::SnapshotData;
+use crate::types::{Replica, Snapshot, TypeConfig, Vote};
+use crate::wire::DecodeError;
+
+/// Makes the ways from one group on this node to its peers.
+pub(crate) struct NetworkFactory {
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) group: GroupId,
+    pub(crate) from: u64,
+    /// How long a peer may leave an append unanswered.
+    pub(crate) append_deadline: Duration,
+}
+
+/// The way from one group on this node to one peer.
+pub(crate) struct Network {
+    peers: Arc<Peers>,
+    ends: Ends,
+    append_deadline: Duration,
+    heartbeat: bool,
+}
+
+impl NetworkFactory {
+    fn network(&self, target: u64, heartbeat: bool) -> Network {
+        Network {
+            peers: self.peers.clone(),
+            ends: Ends { group: self.group, from: self.from, to: target },
+            append_deadline: self.append_deadline,
+            heartbeat,
+        }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
+    type Network = Network;
+
+    async fn new_client(&mut self, target: u64, _node: &Replica) -> Network {
+        self.network(target, false)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, _node: &Replica) -> Network {
+        self.network(target, true)
+    }
+}
+
+impl Network {
+    async fn call<T>(
+        &self,
+        kind: ControlKind,
+        action: RPCTypes,
+        body: Bytes,
+        option: &RPCOption,
+        decode: impl FnOnce(Bytes) -> Result<T, DecodeError>,
+    ) -> Result<T, RPCError<TypeConfig>> {
+        let answer = self
+            .peers
+            .call(NodeId(self.ends.to), self.ends.group, kind, body, option.hard_ttl())
+            .await;
+        let answer = answer.map_err(|error| self.failure(error, action))?;
+        decode(answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+
+    fn failure(&self, error: CallError, action: RPCTypes) -> RPCError<TypeConfig> {
+        match error {
+            CallError::Unreachable(_) => RPCError::Unreachable(Unreachable::new(&error)),
+            CallError::Refused(_) => RPCError::Network(NetworkError::new(&error)),
+            CallError::Timeout(timeout) => RPCError::Timeout(Timeout {
+                action,
+                id: self.ends.from,
+                target: self.ends.to,
+                timeout,
+            }),
+        }
+    }
+}
+
+type Responses<'s> = BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>;
+
+impl RaftNetworkV2<TypeConfig> for Network {
+    type SnapshotData = SnapshotData;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let body = convert::encode_append(&request);
+        self.call(
+            ControlKind::Heartbeat,
+            RPCTypes::AppendEntries,
+            body,
+            &option,
+            convert::decode_append_response,
+        )
+        .await
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<Responses<'s>, RPCError<TypeConfig>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        if self.heartbeat {
+            return stream_append_sequential(self, input, option);
+        }
+        Box::pin(async move {
+            let unreachable =
+                |reason: String| RPCError::Unreachable(Unreachable::from_string(reason));
+            let peer = self.peers.get(NodeId(self.ends.to));
+            let peer =
+                peer.ok_or_else(|| unreachable("the node is not in the registry".to_owned()))?;
+            let log = peer.log.get(option.soft_ttl()).await.map_err(unreachable)?;
+            Ok(Session::open(log, self.ends, input, self.append_deadline)?.boxed())
+        })
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let body = convert::encode_vote_request(&request);
+        self.call(ControlKind::Vote, RPCTypes::Vote, body, &option, convert::decode_vote_response)
+            .await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let body = convert::encode_vote_request(&request);
+        self.call(
+            ControlKind::PreVote,
+            RPCTypes::Vote,
+            body,
+            &option,
+            convert::decode_vote_response,
+        )
+        .await
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let body = convert::encode_transfer(&request);
+        // An empty answer is the whole of it: a refusal comes as one.
+        self.call(ControlKind::TransferLeader, RPCTypes::TransferLeader, body, &option, |_| {
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sending = snapshot::send(&self.peers, self.ends, vote, snapshot);
+        tokio::select! {
+            sent = sending => sent,
+            closed = cancel => Err(StreamingError::Closed(closed)),
+        }
+    }
+}

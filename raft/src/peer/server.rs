@@ -1,0 +1,156 @@
+//! The other end of every link: what peers ask of this node.
+//!
+//! Nothing is answered before the greeting holds, except who is there ([`Identify`] and [`Adopt`] are
+//! for nodes that do not know each other yet, and still need a certificate of the cluster).
+//!
+//! [`Identify`]: proto::peer::IdentifyRequest
+//! [`Adopt`]: proto::peer::AdoptRequest
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use proto::peer::peer_server::Peer as PeerService;
+use proto::peer::{
+    AdoptReply, AdoptRequest, ControlFrame, Hello, IdentifyReply, IdentifyRequest, LogFrame,
+    SnapshotFrame, SnapshotReply,
+};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use types::NodeInfo;
+
+use crate::certificate::{ConnectionIdentity, IdentityKind};
+use crate::node::Inner;
+use crate::peer::link::Protocol;
+use crate::peer::{control::Control, handshake, session::Log};
+
+mod answer;
+mod append;
+mod install;
+
+/// From the opening of a stream to its greeting.
+const GREET: Duration = Duration::from_secs(3);
+/// Frames that may wait to be sent.
+const OUTBOUND: usize = 256;
+
+/// The peer service of one node.
+#[derive(Clone)]
+pub(crate) struct PeerServer {
+    pub(crate) node: Arc<Inner>,
+}
+
+type Frames<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl PeerServer {
+    /// Checks the first frame of a stream and answers it in kind.
+    fn admit(
+        &self,
+        identity: Option<&ConnectionIdentity>,
+        hello: &Hello,
+    ) -> Result<(NodeInfo, Hello), Status> {
+        let node = &self.node;
+        let own = node.identity.load();
+        let from =
+            handshake::check(&own, &node.roster.load(), identity, hello).map_err(|error| {
+                tracing::warn!(from = hello.from, %error, "a peer's greeting was refused");
+                Status::permission_denied(error.to_string())
+            })?;
+        let answer = handshake::hello(&own, &from)
+            .map_err(|error| Status::permission_denied(error.to_string()))?;
+        node.peers.poke(from.id);
+        Ok((from, answer))
+    }
+
+    async fn greet<P: Protocol>(
+        &self,
+        request: Request<Streaming<P::Frame>>,
+    ) -> Result<
+        (NodeInfo, Streaming<P::Frame>, mpsc::Sender<Result<P::Frame, Status>>, Frames<P::Frame>),
+        Status,
+    > {
+        let identity = request.extensions().get::<ConnectionIdentity>().cloned();
+        let mut frames = request.into_inner();
+        let first = timeout(GREET, frames.message()).await;
+        let first = first.map_err(|_| Status::deadline_exceeded("no greeting came"))??;
+        let hello = first
+            .and_then(P::greeting)
+            .ok_or_else(|| Status::invalid_argument("no greeting came"))?;
+        let (from, answer) = self.admit(identity.as_ref(), &hello)?;
+        let (out, answers) = mpsc::channel(OUTBOUND);
+        // The channel is new and has room.
+        let _ = out.try_send(Ok(P::greet(answer)));
+        Ok((from, frames, out, Box::pin(ReceiverStream::new(answers))))
+    }
+}
+
+/// Only machines of the cluster may ask, also before they are known.
+fn machine(identity: Option<&ConnectionIdentity>) -> Result<&ConnectionIdentity, Status> {
+    identity
+        .filter(|identity| identity.kind == IdentityKind::Node)
+        .ok_or_else(|| Status::permission_denied("the connection shows no certificate of a node"))
+}
+
+#[tonic::async_trait]
+impl PeerService for PeerServer {
+    type ControlStream = Frames<ControlFrame>;
+    type LogStream = Frames<LogFrame>;
+    type SnapshotStream = Frames<SnapshotReply>;
+
+    async fn identify(
+        &self,
+        request: Request<IdentifyRequest>,
+    ) -> Result<Response<IdentifyReply>, Status> {
+        machine(request.extensions().get())?;
+        Ok(Response::new(self.node.describe()))
+    }
+
+    async fn adopt(&self, request: Request<AdoptRequest>) -> Result<Response<AdoptReply>, Status> {
+        let asked_by = machine(request.extensions().get())?.clone();
+        tracing::info!(by = asked_by.name, "asked to join a cluster");
+        self.node
+            .adopt(request.into_inner())
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(AdoptReply {}))
+    }
+
+    async fn control(
+        &self,
+        request: Request<Streaming<ControlFrame>>,
+    ) -> Result<Response<Self::ControlStream>, Status> {
+        let (from, frames, out, answers) = self.greet::<Control>(request).await?;
+        tokio::spawn(answer::serve(self.node.clone(), from, frames, out));
+        Ok(Response::new(answers))
+    }
+
+    async fn log(
+        &self,
+        request: Request<Streaming<LogFrame>>,
+    ) -> Result<Response<Self::LogStream>, Status> {
+        let (from, frames, out, answers) = self.greet::<Log>(request).await?;
+        tokio::spawn(append::serve(self.node.clone(), from, frames, out));
+        Ok(Response::new(answers))
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<Streaming<SnapshotFrame>>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        let identity = request.extensions().get::<ConnectionIdentity>().cloned();
+        let mut frames = request.into_inner();
+        let first = timeout(GREET, frames.message()).await;
+        let first = first.map_err(|_| Status::deadline_exceeded("no greeting came"))??;
+        let hello = first
+            .and_then(install::greeting)
+            .ok_or_else(|| Status::invalid_argument("no greeting came"))?;
+        let (from, answer) = self.admit(identity.as_ref(), &hello)?;
+        let (out, replies) = mpsc::channel(OUTBOUND);
+        // The channel is new and has room.
+        let _ = out.try_send(Ok(install::greet(answer)));
+        tokio::spawn(install::serve(self.node.clone(), from, frames, out));
+        Ok(Response::new(Box::pin(ReceiverStream::new(replies))))
+    }
+}

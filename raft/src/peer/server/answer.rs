@@ -1,0 +1,90 @@
+//! Answers to control requests.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::peer::{ControlFrame, ControlRequest, ControlResponse, control_frame::Frame};
+use tokio::sync::{Semaphore, mpsc};
+use tonic::{Status, Streaming};
+use types::{GroupId, NodeId, NodeInfo};
+
+use crate::node::Inner;
+use crate::peer::convert::{self, ControlKind};
+use crate::peer::link::until_stopped;
+
+/// Requests of one peer under way at once. More wait in the connection.
+const AT_ONCE: usize = 512;
+
+pub(super) async fn serve(
+    node: Arc<Inner>,
+    from: NodeInfo,
+    mut frames: Streaming<ControlFrame>,
+    out: mpsc::Sender<Result<ControlFrame, Status>>,
+) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut stopped = std::pin::pin!(until_stopped(&node.stopping));
+    loop {
+        let frame = tokio::select! {
+            frame = frames.message() => frame,
+            () = stopped.as_mut() => return,
+        };
+        let Ok(Some(ControlFrame { frame: Some(Frame::Request(request)) })) = frame else { return };
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let (node, from, out) = (node.clone(), from.id, out.clone());
+        tokio::spawn(async move {
+            let id = request.id;
+            let (error, body) = match answer(&node, from, request).await {
+                Ok(body) => (String::new(), body),
+                Err(error) => (error, Bytes::new()),
+            };
+            let response = ControlResponse { id, error, body };
+            // Fails only when the connection is gone, and the asker with it.
+            let _ = out.send(Ok(ControlFrame { frame: Some(Frame::Response(response)) })).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<Bytes, String> {
+    let text = |error: &dyn std::error::Error| crate::error::chain(error);
+    let kind = ControlKind::parse(request.kind).ok_or("this node does not know such a request")?;
+    let group = node.group(GroupId(request.group)).ok_or("this node does not hold the group")?;
+    let raft = &group.raft;
+    match kind {
+        ControlKind::Vote => {
+            let asked = convert::decode_vote_request(request.body).map_err(|error| text(&error))?;
+            let answer = raft.vote(asked).await.map_err(|error| text(&error))?;
+            Ok(convert::encode_vote_response(&answer))
+        }
+        ControlKind::PreVote => {
+            let asked = convert::decode_vote_request(request.body).map_err(|error| text(&error))?;
+            let answer = raft.pre_vote(asked).await.map_err(|error| text(&error))?;
+            Ok(convert::encode_vote_response(&answer))
+        }
+        ControlKind::Heartbeat => {
+            let asked = convert::decode_append(request.body).map_err(|error| text(&error))?;
+            let answer = raft.append_entries(asked).await.map_err(|error| text(&error))?;
+            Ok(convert::encode_append_response(&answer))
+        }
+        ControlKind::ReadIndex => {
+            let index = group.index.join().await.map_err(|error| error.to_string())?;
+            Ok(convert::encode_read_index(&index))
+        }
+        ControlKind::TransferLeader => {
+            let asked = convert::decode_transfer(request.body).map_err(|error| text(&error))?;
+            let answer = raft.handle_transfer_leader(asked).await.map_err(|error| text(&error))?;
+            answer.map(|()| Bytes::new()).map_err(|error| text(&error))
+        }
+        ControlKind::Propose => {
+            let reply = group.proposals.propose(request.body).await;
+            Ok(convert::encode_outcome(&reply))
+        }
+        ControlKind::HandOver => {
+            let to = convert::decode_hand_over(request.body).map_err(|error| text(&error))?;
+            tracing::info!(group = %group.id, to, by = %from, "asked to hand over leadership");
+            raft.trigger().transfer_leader(to).await.map_err(|error| text(&error))?;
+            Ok(Bytes::new())
+        }
+        ControlKind::Status => Ok(convert::encode_view(&group.view())),
+    }
+}
