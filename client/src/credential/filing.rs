@@ -12,6 +12,7 @@
 //! credential is bound to, or that the file holds), `signature` (what it was checked with).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::claim::one_line;
 use super::details::{Binding, Details};
@@ -38,12 +39,20 @@ pub const PORTABLE: &str = "portable";
 pub const REISSUE: &str = "re-issue";
 
 /// A file, ready for the wallet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Filing {
     /// What is sealed and travels to every device.
     pub record: Record,
     /// The file itself, if it does not travel: of use on this device alone, and kept on it alone.
     pub kept_here: Option<Vec<u8>>,
+}
+
+/// Lengths only.
+impl fmt::Debug for Filing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept_here = self.kept_here.as_ref().map_or(0, Vec::len);
+        write!(f, "Filing({:?}, {kept_here} bytes kept here)", self.record)
+    }
 }
 
 impl Filing {

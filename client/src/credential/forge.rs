@@ -86,6 +86,10 @@ pub(super) struct MdocForge {
     pub(super) mso: Vec<(&'static str, Option<Cbor>)>,
     /// The protected header's algorithm.
     pub(super) algorithm: Option<i64>,
+    /// Further protected headers.
+    pub(super) protected: Vec<(Cbor, Cbor)>,
+    /// Further unprotected headers.
+    pub(super) unprotected: Vec<(Cbor, Cbor)>,
     /// The certificate.
     pub(super) certificate: Option<Vec<u8>>,
     /// The private key that signs.
@@ -109,6 +113,8 @@ impl Default for MdocForge {
             name_spaces: true,
             mso: Vec::new(),
             algorithm: Some(-7),
+            protected: Vec::new(),
+            unprotected: Vec::new(),
             certificate: Some(certificate(&issuer_key())),
             sign_with: [7; 32],
             tagged: false,
@@ -154,9 +160,12 @@ impl MdocForge {
     }
 
     fn issuer_auth(&self, items: &[Vec<u8>]) -> Vec<u8> {
-        let protected =
-            Cbor::Map(self.algorithm.iter().map(|alg| (1.into(), (*alg).into())).collect());
-        let protected = cbor(&protected);
+        let mut protected = self.protected.clone();
+        protected.extend(self.algorithm.iter().map(|number| (1.into(), (*number).into())));
+        let protected = cbor(&Cbor::Map(protected));
+        let mut unprotected = self.unprotected.clone();
+        let chain = self.certificate.iter().map(|der| (33.into(), Cbor::Bytes(der.clone())));
+        unprotected.extend(chain);
         let mso = cbor(&Cbor::Map(self.mso(items)));
         let payload = cbor(&Cbor::Tag(24, Box::new(Cbor::Bytes(mso))));
         let signed = cbor(&Cbor::Array(vec![
@@ -167,10 +176,9 @@ impl MdocForge {
         ]));
         let key = SoftwareKey::from_bytes(Secret32::new(&self.sign_with)).unwrap();
         let signature = key.sign(&mut rng(), &signed).unwrap();
-        let chain = self.certificate.iter().map(|der| (33.into(), Cbor::Bytes(der.clone())));
         let sign1 = cbor(&Cbor::Array(vec![
             Cbor::Bytes(protected),
-            Cbor::Map(chain.collect()),
+            Cbor::Map(unprotected),
             Cbor::Bytes(payload),
             Cbor::Bytes(signature.to_vec()),
         ]));

@@ -36,7 +36,7 @@ impl Thumbprint {
         )))
     }
 
-    /// `serde_json` sorts the names and writes no blanks, which is the form that is hashed.
+    /// Hashed is the form without blanks and with the names in order, as both callers give them.
     fn of_canonical(jwk: &Value) -> Self {
         Self(Sha256::digest(jwk.to_string()).into())
     }

@@ -13,7 +13,7 @@ mod cbor;
 mod issuer_auth;
 mod mso;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::claim::{Claim, ClaimValue};
@@ -73,14 +73,17 @@ impl Mdoc {
             return Err(CredentialError::new(Part::IssuerAuth, at, Problem::BadSignature));
         }
         let mso = Mso::read(Cursor::within(file, auth.mso, Part::Mso))?;
-        let claims = claims(file, &mso, outer.items)?;
+        let mut claims = Vec::new();
+        for space in &outer.spaces {
+            claims.extend(space.claims(file, &mso)?);
+        }
+        let signed: usize = mso.digests.values().map(BTreeMap::len).sum();
         let details = Details {
             credential_type: mso.doc_type,
             issuer: Some(auth.certificate.name),
             valid_from: Some(mso.valid_from),
             valid_until: Some(mso.valid_until),
-            withheld: mso.digests.values().map(|digests| digests.len()).sum::<usize>()
-                - claims.len(),
+            withheld: signed - claims.len(),
             claims,
             binding: mso.binding,
             checked: Checked::EmbeddedCertificate,
@@ -94,93 +97,91 @@ fn is_base64url(file: &[u8]) -> bool {
 }
 
 /// `IssuerSigned`, its parts as places in the file.
-struct Outer {
-    /// Every `IssuerSignedItemBytes` with its name space and its number in it, in the file's order.
-    items: Vec<(String, usize, Range<usize>)>,
+struct Outer<'f> {
+    spaces: Vec<Space<'f>>,
     issuer_auth: Range<usize>,
 }
 
-impl Outer {
-    fn read(file: &[u8]) -> Result<Self, CredentialError> {
+/// A name space and every `IssuerSignedItemBytes` in it, in the file's order.
+struct Space<'f> {
+    name: &'f str,
+    items: Vec<Range<usize>>,
+}
+
+impl<'f> Outer<'f> {
+    fn read(file: &'f [u8]) -> Result<Self, CredentialError> {
         let mut cursor = Cursor::new(file, Part::IssuerSigned);
-        let mut items = None;
+        let mut spaces = None;
         let mut issuer_auth = None;
         cursor.map("IssuerSigned", |cursor| {
             let at = cursor.at();
             let repeated = match cursor.text("a member's name")? {
-                "nameSpaces" => items.replace(name_spaces(cursor)?).is_some(),
+                "nameSpaces" => spaces.replace(Space::read_all(cursor)?).is_some(),
                 "issuerAuth" => issuer_auth.replace(cursor.skip()?).is_some(),
                 // The map is closed: a name nobody knows is a name that was damaged.
                 other => {
                     let problem = Problem::Unsupported { what: "the member", found: shown(other) };
-                    return Err(CredentialError::new(Part::IssuerSigned, at, problem));
+                    return Err(cursor.refused(at, problem));
                 }
             };
-            if repeated {
-                let problem = Problem::Repeated("a member");
-                return Err(CredentialError::new(Part::IssuerSigned, at, problem));
-            }
-            Ok(())
+            if repeated { Err(cursor.refused(at, Problem::Repeated("a member"))) } else { Ok(()) }
         })?;
         cursor.finish()?;
         let missing = Problem::Missing("issuerAuth");
-        let issuer_auth =
-            issuer_auth.ok_or(CredentialError::new(Part::IssuerSigned, 0, missing))?;
-        Ok(Self { items: items.unwrap_or_default(), issuer_auth })
+        let issuer_auth = issuer_auth.ok_or_else(|| cursor.refused(0, missing))?;
+        Ok(Self { spaces: spaces.unwrap_or_default(), issuer_auth })
     }
 }
 
-/// `nameSpaces`: for every name space, its items, each an encoded CBOR item (tag 24).
-fn name_spaces(
-    cursor: &mut Cursor<'_>,
-) -> Result<Vec<(String, usize, Range<usize>)>, CredentialError> {
-    let mut items = Vec::new();
-    let mut spaces = HashSet::new();
-    cursor.map("nameSpaces", |cursor| {
-        let at = cursor.at();
-        let space = cursor.text("a name space")?.to_owned();
-        if !spaces.insert(space.clone()) {
-            let problem = Problem::Repeated("a name space");
-            return Err(CredentialError::new(Part::IssuerSigned, at, problem));
-        }
-        let mut number = 0;
-        cursor.array("the items of a name space", |cursor| {
-            number += 1;
-            items.push((space.clone(), number, cursor.skip()?));
+impl<'f> Space<'f> {
+    /// `nameSpaces`.
+    fn read_all(cursor: &mut Cursor<'f>) -> Result<Vec<Self>, CredentialError> {
+        let mut spaces = Vec::new();
+        let mut names = HashSet::new();
+        cursor.map("nameSpaces", |cursor| {
+            let at = cursor.at();
+            let name = cursor.text("a name space")?;
+            if !names.insert(name) {
+                return Err(cursor.refused(at, Problem::Repeated("a name space")));
+            }
+            let mut items = Vec::new();
+            cursor.array("the items of a name space", |cursor| {
+                items.push(cursor.skip()?);
+                Ok(())
+            })?;
+            spaces.push(Self { name, items });
             Ok(())
-        })
-    })?;
-    Ok(items)
-}
-
-/// Checks every item against its digest and decodes it.
-fn claims(
-    file: &[u8],
-    mso: &Mso,
-    items: Vec<(String, usize, Range<usize>)>,
-) -> Result<Vec<Claim>, CredentialError> {
-    let mut claims = Vec::with_capacity(items.len());
-    let mut seen = HashSet::new();
-    for (space, number, span) in items {
-        let part = Part::Item { space: shown(&space), number };
-        let refused = |problem| CredentialError::new(part.clone(), span.start, problem);
-        let item = Item::read(Cursor::within(file, span.clone(), part.clone()))?;
-        let signed = mso.digests.get(&space).and_then(|digests| digests.get(&item.digest_id));
-        let signed = signed.ok_or_else(|| refused(Problem::DigestMissing(item.digest_id)))?;
-        // Over the bytes as they stand, the tag and the length included (9.1.2.5).
-        if mso.hash.digest(&file[span.clone()]) != file[signed.clone()] {
-            return Err(refused(Problem::DigestDiffers(item.digest_id)));
-        }
-        if !seen.insert((space.clone(), None, item.digest_id)) {
-            return Err(refused(Problem::Repeated("its digest id")));
-        }
-        if !seen.insert((space.clone(), Some(item.name.clone()), 0)) {
-            return Err(refused(Problem::Repeated("its element")));
-        }
-        let space = Some(space);
-        claims.push(Claim { space, name: item.name, value: item.value, disclosable: true });
+        })?;
+        Ok(spaces)
     }
-    Ok(claims)
+
+    /// Checks every item against its digest and decodes it.
+    fn claims(&self, file: &[u8], mso: &Mso) -> Result<Vec<Claim>, CredentialError> {
+        let signed = mso.digests.get(self.name);
+        let (mut ids, mut names) = (HashSet::new(), HashSet::new());
+        let mut claims = Vec::with_capacity(self.items.len());
+        for (number, span) in (1..).zip(&self.items) {
+            let part = Part::Item { space: shown(self.name), number };
+            let item = Item::read(Cursor::within(file, span.clone(), part.clone()))?;
+            let refused = |problem| Err(CredentialError::new(part, span.start, problem));
+            let Some(digest) = signed.and_then(|digests| digests.get(&item.digest_id)) else {
+                return refused(Problem::DigestMissing(item.digest_id));
+            };
+            // Over the bytes as they stand, the tag and the length included (9.1.2.5).
+            if mso.hash.digest(&file[span.clone()]) != file[digest.clone()] {
+                return refused(Problem::DigestDiffers(item.digest_id));
+            }
+            if !ids.insert(item.digest_id) {
+                return refused(Problem::Repeated("its digest id"));
+            }
+            if !names.insert(item.name.clone()) {
+                return refused(Problem::Repeated("its element"));
+            }
+            let space = Some(self.name.to_owned());
+            claims.push(Claim { space, name: item.name, value: item.value, disclosable: true });
+        }
+        Ok(claims)
+    }
 }
 
 /// `IssuerSignedItem`.

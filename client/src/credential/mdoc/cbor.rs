@@ -16,6 +16,9 @@ use crate::credential::error::{CredentialError, Part, Problem};
 /// Levels of maps, arrays and tags. The deepest standard elements have five.
 const MAX_DEPTH: usize = 32;
 
+/// Bytes of a name: of members, name spaces, elements and types. They are copied to every claim.
+const NAME_MAX: usize = 256;
+
 /// The tag of an encoded CBOR item (RFC 8949, 3.4.5.1).
 const ENCODED_ITEM: u64 = 24;
 
@@ -90,13 +93,16 @@ impl<'f> Cursor<'f> {
         }
     }
 
-    /// A text of known length.
+    /// A text of known length, for a name: longer ones than [`NAME_MAX`] are refused.
     pub(super) fn text(&mut self, what: &'static str) -> Result<&'f str, CredentialError> {
         let at = self.at;
         let wrong = Problem::Wrong { what, expected: "text" };
         match self.head()? {
             Header::Text(Some(len)) => {
                 let range = self.take(len)?;
+                if len > NAME_MAX {
+                    return Err(self.refused(at, Problem::TooLarge(NAME_MAX)));
+                }
                 std::str::from_utf8(&self.file[range]).map_err(|_| self.refused(at, wrong))
             }
             _ => Err(self.refused(at, wrong)),
@@ -138,6 +144,14 @@ impl<'f> Cursor<'f> {
             self.at = at;
         }
         Ok(passed)
+    }
+
+    /// Whether the next item is an array; the cursor stays.
+    pub(super) fn is_array(&mut self) -> Result<bool, CredentialError> {
+        let at = self.at;
+        let is_array = matches!(self.head()?, Header::Array(_));
+        self.at = at;
+        Ok(is_array)
     }
 
     /// An encoded CBOR item (tag 24): a cursor into it.

@@ -1,16 +1,15 @@
 //! `issuerAuth`: the `COSE_Sign1` (RFC 9052, 4.2) around the mobile security object.
+//!
+//! coset builds the structure that is signed; it does not parse the headers here, because its parser
+//! follows counter signatures within counter signatures as deep as a file likes.
 
 use std::ops::Range;
 
-use coset::cbor::de::Error as CborError;
-use coset::{CborSerializable, CoseError, CoseSign1, Label, RegisteredLabelWithPrivate, iana};
+use coset::{Header, ProtectedHeader, SignatureContext, iana, sig_structure_data};
 
 use super::cbor::Cursor;
 use crate::credential::certificate::Certificate;
 use crate::credential::error::{CredentialError, Part, Problem};
-
-/// The header with the signer's certificates (RFC 9360, 2).
-const X5CHAIN: Label = Label::Int(iana::HeaderParameter::X5Chain as i64);
 
 /// The tag that a `COSE_Sign1` may have; ISO 18013-5 leaves it out.
 const COSE_SIGN1: u64 = 18;
@@ -32,36 +31,33 @@ impl IssuerAuth {
     pub(super) fn read(file: &[u8], range: Range<usize>) -> Result<Self, CredentialError> {
         let mut cursor = Cursor::within(file, range, Part::IssuerAuth);
         cursor.passes_tag(COSE_SIGN1)?;
-        let start = cursor.at();
         let places = Places::read(&mut cursor)?;
-        let sign1 = CoseSign1::from_slice(&file[start..cursor.at()])
-            .map_err(|error| cursor.refused(start + offset(&error), problem(&error)))?;
-        let protected = &sign1.protected.header;
-        if !protected.crit.is_empty() {
-            let found = format!("{:?}", protected.crit[0]);
-            return Err(cursor.refused(start, Problem::Unsupported { what: "crit", found }));
-        }
-        match &protected.alg {
-            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => {}
-            None => return Err(cursor.refused(start, Problem::Missing("the protected header alg"))),
-            Some(other) => {
-                let problem = Problem::Unsupported { what: "alg", found: name(other) };
-                return Err(cursor.refused(start, problem));
-            }
-        }
-        let der = leaf(&sign1).map_err(|problem| cursor.refused(places.unprotected, problem))?;
+        let headers = |range: &Range<usize>| {
+            Headers::read(Cursor::within(file, range.clone(), Part::IssuerAuth))
+        };
+        let (protected, unprotected) = (headers(&places.protected)?, headers(&places.unprotected)?);
+        protected.require_es256(places.protected.start)?;
+        let missing = Problem::Missing("the header x5chain");
+        let certificate = unprotected
+            .certificate
+            .or(protected.certificate)
+            .ok_or(CredentialError::new(Part::IssuerAuth, places.unprotected.start, missing))?;
+        let original_data = Some(file[places.protected].to_vec());
+        let protected = ProtectedHeader { original_data, header: Header::default() };
+        let payload = &file[places.mso.clone()];
         Ok(Self {
-            certificate: Certificate::parse(places.unprotected, der)?,
-            signed: sign1.tbs_data(b""),
+            certificate: Certificate::parse(certificate.start, &file[certificate])?,
+            signed: sig_structure_data(SignatureContext::CoseSign1, protected, None, &[], payload),
             signature: places.signature,
             mso: places.mso,
         })
     }
 }
 
-/// Where the elements of the array stand.
+/// Where the contents of the array's elements stand.
 struct Places {
-    unprotected: usize,
+    protected: Range<usize>,
+    unprotected: Range<usize>,
     mso: Range<usize>,
     signature: Range<usize>,
 }
@@ -69,75 +65,99 @@ struct Places {
 impl Places {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, CredentialError> {
         let at = cursor.at();
-        let mut count = 0;
-        let (mut unprotected, mut mso, mut signature) = (at, None, None);
+        let mut elements = Vec::with_capacity(4);
         cursor.array("issuerAuth", |cursor| {
-            match count {
-                1 => {
-                    unprotected = cursor.at();
-                    cursor.skip()?;
-                }
-                2 => mso = Some(cursor.bytes("the payload of issuerAuth")?),
-                3 => signature = Some(cursor.bytes("the signature")?),
-                _ => {
-                    cursor.skip()?;
-                }
-            }
-            count += 1;
+            elements.push(match elements.len() {
+                0 => cursor.bytes("the protected header")?,
+                2 => cursor.bytes("the payload of issuerAuth")?,
+                3 => cursor.bytes("the signature")?,
+                _ => cursor.skip()?,
+            });
             Ok(())
         })?;
         cursor.finish()?;
         let wrong = Problem::Wrong { what: "issuerAuth", expected: "an array of four" };
-        let (4, Some(mso), Some(signature)) = (count, mso, signature) else {
-            return Err(cursor.refused(at, wrong));
-        };
+        let [protected, unprotected, mso, signature] =
+            elements.try_into().map_err(|_| cursor.refused(at, wrong))?;
         if signature.len() != 64 {
             let wrong = Problem::Wrong { what: "the signature", expected: "64 bytes long" };
             return Err(cursor.refused(signature.start, wrong));
         }
-        Ok(Self { unprotected, mso, signature })
+        Ok(Self { protected, unprotected, mso, signature })
     }
 }
 
-/// The signer's certificate: the one, or the first of several.
-fn leaf(sign1: &CoseSign1) -> Result<&[u8], Problem> {
-    let headers = [&sign1.unprotected, &sign1.protected.header];
-    let mut parameters = headers.iter().flat_map(|header| &header.rest);
-    let Some((_, value)) = parameters.find(|(label, _)| *label == X5CHAIN) else {
-        return Err(Problem::Missing("the header x5chain"));
-    };
-    let first = value.as_array().and_then(|chain| chain.first()).unwrap_or(value);
-    let wrong = Problem::Wrong { what: "x5chain", expected: "a certificate or a list of them" };
-    first.as_bytes().map(Vec::as_slice).ok_or(wrong)
+/// The headers that matter, of one of the two maps.
+#[derive(Default)]
+struct Headers {
+    algorithm: Option<String>,
+    is_critical: bool,
+    certificate: Option<Range<usize>>,
 }
 
-fn name(algorithm: &coset::Algorithm) -> String {
-    match algorithm {
-        RegisteredLabelWithPrivate::Assigned(known) => format!("{known:?}"),
-        RegisteredLabelWithPrivate::PrivateUse(number) => number.to_string(),
-        RegisteredLabelWithPrivate::Text(_) => "(a text)".to_owned(),
-    }
-}
-
-fn offset(error: &CoseError) -> usize {
-    match error {
-        CoseError::DecodeFailed(
-            CborError::Syntax(offset) | CborError::Semantic(Some(offset), _),
-        ) => *offset,
-        _ => 0,
-    }
-}
-
-fn problem(error: &CoseError) -> Problem {
-    match error {
-        CoseError::DecodeFailed(_) => Problem::NotCbor,
-        CoseError::DuplicateMapKey => Problem::Repeated("a header"),
-        CoseError::UnregisteredIanaValue | CoseError::UnregisteredIanaNonPrivateValue => {
-            Problem::Unsupported {
-                what: "a header or its value",
-                found: "(unregistered)".to_owned(),
-            }
+impl Headers {
+    fn read(mut cursor: Cursor<'_>) -> Result<Self, CredentialError> {
+        const ALG: i128 = iana::HeaderParameter::Alg as i128;
+        const CRIT: i128 = iana::HeaderParameter::Crit as i128;
+        const X5CHAIN: i128 = iana::HeaderParameter::X5Chain as i128;
+        let mut headers = Self::default();
+        // A protected header without members is no bytes rather than an empty map.
+        if cursor.finish().is_ok() {
+            return Ok(headers);
         }
-        _ => Problem::Wrong { what: "issuerAuth", expected: "a COSE_Sign1" },
+        cursor.map("a header of issuerAuth", |cursor| {
+            let at = cursor.at();
+            let label = cursor.value()?.as_integer().map(i128::from);
+            let repeated = match label {
+                Some(ALG) => headers.algorithm.replace(algorithm(cursor)?).is_some(),
+                Some(CRIT) => {
+                    cursor.skip()?;
+                    std::mem::replace(&mut headers.is_critical, true)
+                }
+                Some(X5CHAIN) => headers.certificate.replace(leaf(cursor)?).is_some(),
+                _ => {
+                    cursor.skip()?;
+                    false
+                }
+            };
+            if repeated { Err(cursor.refused(at, Problem::Repeated("a header"))) } else { Ok(()) }
+        })?;
+        cursor.finish()?;
+        Ok(headers)
     }
+
+    fn require_es256(&self, at: usize) -> Result<(), CredentialError> {
+        let es256 = (iana::Algorithm::ES256 as i64).to_string();
+        let refused = |problem| Err(CredentialError::new(Part::IssuerAuth, at, problem));
+        if self.is_critical {
+            // A header we do not know and must not ignore (RFC 9052, 3.1).
+            return refused(Problem::Unsupported { what: "crit", found: "in issuerAuth".into() });
+        }
+        match &self.algorithm {
+            None => refused(Problem::Missing("the protected header alg")),
+            Some(found) if *found == es256 => Ok(()),
+            Some(found) => refused(Problem::Unsupported { what: "alg", found: found.clone() }),
+        }
+    }
+}
+
+/// An algorithm's number in IANA's registry of COSE algorithms.
+fn algorithm(cursor: &mut Cursor<'_>) -> Result<String, CredentialError> {
+    let number = cursor.value()?.as_integer().map(|number| i128::from(number).to_string());
+    Ok(number.unwrap_or_else(|| "(not a number)".to_owned()))
+}
+
+/// The signer's certificate: the one, or the first of several (RFC 9360, 2).
+fn leaf(cursor: &mut Cursor<'_>) -> Result<Range<usize>, CredentialError> {
+    let at = cursor.at();
+    if cursor.is_array()? {
+        let mut first = None;
+        cursor.array("x5chain", |cursor| {
+            let certificate = cursor.bytes("a certificate of x5chain")?;
+            first.get_or_insert(certificate);
+            Ok(())
+        })?;
+        return first.ok_or_else(|| cursor.refused(at, Problem::Missing("a certificate")));
+    }
+    cursor.bytes("x5chain")
 }

@@ -2,7 +2,7 @@
 
 use ciborium::Value as Cbor;
 
-use super::super::forge::{MdocForge, cbor};
+use super::super::forge::{self, MdocForge, cbor};
 use super::*;
 use crate::credential::{Binding, Credential, Format};
 

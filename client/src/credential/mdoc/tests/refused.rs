@@ -145,7 +145,7 @@ fn a_message_names_the_item_and_the_byte_and_no_value() {
     let mut damaged = file.clone();
     damaged[at] = b'R';
     let text = refusal(&damaged).to_string();
-    let start = Outer::read(&file).unwrap().items[0].2.start;
+    let start = Outer::read(&file).unwrap().spaces[0].items[0].start;
     assert_eq!(
         text,
         format!(
@@ -153,4 +153,48 @@ fn a_message_names_the_item_and_the_byte_and_no_value() {
              altered, or of another credential"
         )
     );
+}
+
+#[test]
+fn headers_that_nest_without_end_are_passed_over() {
+    // Counter signatures (label 7) of counter signatures, each in the protected header of the last.
+    let mut protected = Vec::new();
+    for _ in 0..6000 {
+        let len = (protected.len() as u32).to_be_bytes();
+        protected = [&[0xa1, 7, 0x83, 0x5a][..], &len, &protected, &[0xa0, 0x41, 0]].concat();
+    }
+    let signature = vec![Cbor::Bytes(protected), Cbor::Map(vec![]), Cbor::Bytes(vec![0])];
+    let unprotected = vec![(7.into(), Cbor::Array(signature))];
+    assert!(Mdoc::read(&MdocForge { unprotected, ..MdocForge::default() }.issue()).is_ok());
+}
+
+#[test]
+fn critical_headers_are_refused() {
+    let critical = (2.into(), Cbor::Array(vec![33.into()]));
+    let forged = MdocForge { protected: vec![critical], ..MdocForge::default() }.issue();
+    let problem = refusal(&forged).problem;
+    assert!(matches!(problem, Problem::Unsupported { what: "crit", .. }), "{problem}");
+}
+
+#[test]
+fn a_name_longer_than_any_is_refused() {
+    let mut forge = MdocForge::default();
+    forge.items.push((2, "n".repeat(257), Cbor::Null));
+    assert_eq!(refusal(&forge.issue()).problem, Problem::TooLarge(256));
+    forge.items[2].1.pop();
+    assert!(Mdoc::read(&forge.issue()).is_ok());
+}
+
+#[test]
+fn a_chain_of_certificates_begins_with_the_signers() {
+    let leaf = Cbor::Bytes(forge::certificate(&forge::issuer_key()));
+    let of = |chain: Vec<Cbor>| {
+        let unprotected = vec![(33.into(), Cbor::Array(chain))];
+        Mdoc::read(&MdocForge { certificate: None, unprotected, ..MdocForge::default() }.issue())
+            .map_err(|refusal| refusal.problem)
+    };
+    assert!(of(vec![leaf.clone(), Cbor::Bytes(vec![1, 2, 3])]).is_ok());
+    assert_eq!(of(vec![]).unwrap_err(), Problem::Missing("a certificate"));
+    let wrong = Problem::Wrong { what: "a certificate of x5chain", expected: "a byte string" };
+    assert_eq!(of(vec![leaf, Cbor::Null]).unwrap_err(), wrong);
 }

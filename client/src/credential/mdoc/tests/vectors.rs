@@ -65,10 +65,10 @@ fn every_flipped_bit_is_refused_outside_of_the_certificate() {
 #[test]
 fn every_flipped_item_is_named() {
     let file = example();
-    let items = Outer::read(&file).unwrap().items;
-    assert_eq!(items.len(), 6);
-    for (space, number, span) in items {
-        let part = Part::Item { space: shown(&space), number };
+    let space = Outer::read(&file).unwrap().spaces.remove(0);
+    assert_eq!(space.items.len(), 6);
+    for (number, span) in (1..).zip(space.items) {
+        let part = Part::Item { space: shown(space.name), number };
         // From behind the item's own head to its end: still an item, but another.
         for at in span.start + 4..span.end {
             let mut damaged = file.clone();
