@@ -37,9 +37,6 @@ mod push;
 mod receipts;
 pub(crate) mod view;
 
-#[cfg(test)]
-mod tests;
-
 use view::View;
 
 /// The state machine of one group on one node.

@@ -21,9 +21,6 @@ pub mod format;
 mod sink;
 mod source;
 
-#[cfg(test)]
-mod tests;
-
 pub use sink::{SnapshotError, SnapshotRefused, SnapshotSink};
 pub use source::SnapshotSource;
 

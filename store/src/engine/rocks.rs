@@ -17,8 +17,6 @@ use crate::fault::Fault;
 
 mod options;
 mod pinned;
-#[cfg(test)]
-mod tests;
 
 pub use options::Memory;
 

@@ -1,0 +1,13 @@
+//! Tests of the store as its users see it: commands in, replies and readers out.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod audit;
+mod damage;
+mod engines;
+
+mod model;
+mod receipts;
+mod replicas;
+
+mod snapshots;
+mod support;
