@@ -4,7 +4,8 @@ use prost::Message;
 use std::{env, error::Error, fs, path::PathBuf};
 
 const PUBLIC: [&str; 4] = ["wallets.proto", "devices.proto", "recovery.proto", "errors.proto"];
-const PRIVATE: [&str; 2] = ["admin.proto", "peer.proto"];
+const ADMIN: &str = "admin.proto";
+const PEER: &str = "peer.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("proto");
@@ -15,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let public = protox::compile(PUBLIC, [&root])?;
     fs::write(out.join("public.bin"), public.encode_to_vec())?;
 
-    let all = protox::compile(PUBLIC.iter().chain(&PRIVATE), [&root])?;
+    let admin = protox::compile([ADMIN], [&root])?;
+    fs::write(out.join("admin.bin"), admin.encode_to_vec())?;
+
+    let all = protox::compile(PUBLIC.iter().chain([&ADMIN, &PEER]), [&root])?;
     tonic_prost_build::configure()
         // Shared buffers where bulk travels. Admin's fields own theirs: a passphrase must be wipeable.
         .bytes(".holdfast.v1")

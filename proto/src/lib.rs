@@ -27,3 +27,7 @@ pub mod peer {
 
 /// The file descriptors of the public services, for reflection.
 pub const PUBLIC_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/public.bin"));
+
+/// The file descriptors of the operators' service: not for reflection, but for whoever has to know
+/// every method that there is.
+pub const ADMIN_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/admin.bin"));

@@ -1,0 +1,200 @@
+//! What every gRPC request passes before anything looks into it.
+//!
+//! Promises: a request is for a method that exists; there is room for it; it ends by its deadline; its
+//! caller has shown what the method asks for; its answer is counted, and every refusal, also of the
+//! machinery below, carries a detail with a stable code. One door for all methods: none can forget it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use raft::ConnectionIdentity;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code as Grpc, Status};
+
+use crate::Inner;
+use crate::auth::{Operator, Sessions};
+use crate::grpc::status::{detail_code, into_status};
+use crate::methods::{Access, Method};
+use crate::metrics::Metrics;
+use crate::policy::Limits;
+use crate::shed::{Permit, Permits};
+use crate::vault::{Vault, VaultError};
+
+/// When a request has to be answered. An extension of every request that passed the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    began: Instant,
+    answer: Instant,
+    asked: Option<Duration>,
+}
+
+impl Deadline {
+    /// What is left until the answer is due.
+    pub fn left(self) -> Duration {
+        self.answer.saturating_duration_since(Instant::now())
+    }
+
+    /// When a stream of answers has to be complete, at most `most` after it began.
+    pub fn for_stream(self, most: Duration) -> Option<Instant> {
+        Some(self.began + self.asked.unwrap_or(most).min(most))
+    }
+
+    /// When a stream without an end has to end, if its caller said so.
+    pub fn for_watch(self) -> Option<Instant> {
+        self.asked.map(|asked| self.began + asked)
+    }
+}
+
+/// The door of one node.
+pub struct Door {
+    vault: Arc<Vault>,
+    permits: Arc<Permits>,
+    sessions: Sessions,
+    trust_domain: String,
+    limits: Limits,
+    metrics: Metrics,
+}
+
+impl Door {
+    /// In front of a node's use cases.
+    pub(crate) fn new(inner: &Inner) -> Self {
+        Self {
+            vault: Arc::clone(&inner.vault),
+            permits: Arc::clone(&inner.permits),
+            sessions: Sessions::new(inner.limits.proofs),
+            trust_domain: inner.trust_domain.clone(),
+            limits: inner.limits,
+            metrics: inner.metrics.clone(),
+        }
+    }
+
+    /// Lets a request through, or answers it.
+    pub async fn pass(State(door): State<Arc<Self>>, request: Request, next: Next) -> Response {
+        if !is_grpc(request.headers()) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        let began = Instant::now();
+        let method = Method::of(request.uri().path());
+        let response = match door.admit(method, request, began) {
+            Ok((_permit, deadline, request)) => {
+                let answer = timeout_at(deadline.answer, next.run(request)).await;
+                answer.unwrap_or_else(|_| refuse(&late(method)))
+            }
+            Err(refused) => refuse(&refused),
+        };
+        let response = if method.is_some_and(|method| method.probe) { response } else { with_detail(response) };
+        let name = method.map_or("unknown", Method::name);
+        door.metrics.answered(name, code_of(&response), began.elapsed());
+        response
+    }
+
+    fn admit(
+        &self,
+        method: Option<&'static Method>,
+        mut request: Request,
+        now: Instant,
+    ) -> Result<(Permit, Deadline, Request), VaultError> {
+        let method = method.ok_or(VaultError::Unimplemented)?;
+        let permit = match method.access {
+            Access::Operator => self.permits.admin()?,
+            _ => self.permits.request()?,
+        };
+        let deadline = self.deadline(method, request.headers(), now)?;
+        match method.access {
+            Access::Anyone | Access::Signed => {}
+            Access::Session => {
+                let (keyring, now_s) = (self.vault.keyring(), self.vault.clock().now_s());
+                let caller = self.sessions.check(keyring, request.headers(), method.path, now_s)?;
+                request.extensions_mut().insert(caller);
+            }
+            Access::Operator => {
+                let identity = request.extensions().get::<ConnectionIdentity>();
+                let operator = Operator::of(identity, &self.trust_domain)?;
+                request.extensions_mut().insert(operator);
+            }
+        }
+        request.extensions_mut().insert(deadline);
+        Ok((permit, deadline, request))
+    }
+
+    /// What the caller asks for, within the limits.
+    fn deadline(&self, method: &Method, headers: &HeaderMap, began: Instant) -> Result<Deadline, VaultError> {
+        let (usual, most) = match method.access {
+            Access::Operator => (self.limits.admin_deadline, self.limits.admin_deadline_max),
+            _ => (self.limits.deadline, self.limits.deadline_max),
+        };
+        let asked = asked_for(headers)?;
+        Ok(Deadline { began, answer: began + asked.unwrap_or(usual).min(most), asked })
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value == "application/grpc" || value.starts_with("application/grpc+"))
+}
+
+/// Longer than this is no deadline.
+const ASKED_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The value of `grpc-timeout`: at most eight digits and a unit.
+fn asked_for(headers: &HeaderMap) -> Result<Option<Duration>, VaultError> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|value| {
+        let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+        if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let amount: u64 = digits.parse().ok()?;
+        Some(match unit {
+            "H" => Duration::from_secs(amount * 3600),
+            "M" => Duration::from_secs(amount * 60),
+            "S" => Duration::from_secs(amount),
+            "m" => Duration::from_millis(amount),
+            "u" => Duration::from_micros(amount),
+            "n" => Duration::from_nanos(amount),
+            _ => return None,
+        })
+    });
+    let malformed = || VaultError::Malformed("grpc-timeout must be 1 to 8 digits and one of H M S m u n".to_owned());
+    parsed.map(|asked| Some(asked.min(ASKED_MAX))).ok_or_else(malformed)
+}
+
+/// What is said when the deadline has passed.
+fn late(method: Option<&Method>) -> VaultError {
+    if method.is_some_and(|method| method.acts) { VaultError::Unknown } else { VaultError::Deadline }
+}
+
+fn refuse(error: &VaultError) -> Response {
+    into_status(error).into_http::<Body>()
+}
+
+/// Gives a refusal that the machinery below made (a message too large, or no protobuf) its code.
+fn with_detail(response: Response) -> Response {
+    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    if status.code() == Grpc::Ok || proto::convert::detail_of(&status).is_some() {
+        return response;
+    }
+    refuse(&match status.code() {
+        Grpc::OutOfRange | Grpc::ResourceExhausted => VaultError::TooLarge(status.message().to_owned()),
+        Grpc::Unimplemented => VaultError::Unimplemented,
+        // Our own faults always carry a detail; what is left is a message that does not decode.
+        _ => VaultError::Malformed(status.message().to_owned()),
+    })
+}
+
+/// The code of an answer, for counting.
+fn code_of(response: &Response) -> String {
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() != Grpc::Ok => detail_code(&status),
+        _ => "ok".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What a node's door does unasked: a locked node gives leadership away, and health is said aloud.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use types::{GroupId, NodeId, NodeState, Role};
+
+use crate::Shared;
+
+/// How often a node looks at itself.
+const LOOK: Duration = Duration::from_millis(200);
+/// After this many looks a locked leader tries again to find a successor.
+const AGAIN: u32 = 10;
+
+/// The services whose health is told, with the empty name for all.
+const SERVICES: [&str; 4] = ["", "holdfast.v1.Wallets", "holdfast.v1.Devices", "holdfast.v1.Recovery"];
+
+/// Looks after a node until `until`.
+pub(crate) async fn attend(inner: Shared, health: HealthReporter, until: CancellationToken) {
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut told, mut rest) = (None, 0);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = until.cancelled() => return,
+        }
+        let status = match inner.ready() {
+            Ok(()) => ServingStatus::Serving,
+            Err(_) => ServingStatus::NotServing,
+        };
+        if told != Some(status) {
+            for service in SERVICES {
+                health.set_service_status(service, status).await;
+            }
+            told = Some(status);
+        }
+        let locked = inner.vault.keyring().is_locked();
+        inner.metrics.locked(locked);
+        rest = match (locked && leads_something(&inner), rest) {
+            (true, 0) => {
+                give_away(&inner).await;
+                AGAIN
+            }
+            (true, rest) => rest - 1,
+            (false, _) => 0,
+        };
+    }
+}
+
+fn leads_something(inner: &Shared) -> bool {
+    let node = inner.vault.node();
+    node.groups().into_iter().any(|group| node.is_leader(group))
+}
+
+/// Gives every leadership of a locked node to a node that is not locked, if there is one.
+async fn give_away(inner: &Shared) {
+    let node = inner.vault.node();
+    let unlocked = unlocked_peers(inner).await;
+    for group in node.groups() {
+        if !node.is_leader(group) {
+            continue;
+        }
+        for to in voters(inner, group).await.into_iter().filter(|voter| unlocked.contains(voter)) {
+            match node.transfer(group, to).await {
+                Ok(()) => {
+                    tracing::info!(%group, %to, "this node is locked: another one leads now");
+                    break;
+                }
+                Err(error) => tracing::warn!(%group, %to, %error, "this node is locked and still leads"),
+            }
+        }
+    }
+}
+
+async fn voters(inner: &Shared, group: GroupId) -> Vec<NodeId> {
+    let status = inner.vault.node().status().await;
+    let group = status.groups.into_iter().find(|status| status.group == group);
+    let replicas = group.into_iter().flat_map(|status| status.replicas);
+    replicas.filter(|replica| replica.voter).map(|replica| replica.node).collect()
+}
+
+/// The nodes that could lead and say that they hold the epoch key.
+async fn unlocked_peers(inner: &Shared) -> Vec<NodeId> {
+    let nodes = inner.vault.node().nodes().into_iter();
+    let able = nodes.filter(|node| node.state == NodeState::Active && node.role == Role::Data);
+    let asked = join_all(able.map(|node| async move {
+        let said = inner.forwarder.describe(node.id).await;
+        said.is_some_and(|said| !said.locked).then_some(node.id)
+    }));
+    asked.await.into_iter().flatten().collect()
+}

@@ -1,0 +1,103 @@
+//! What other nodes of the cluster pass on to this one.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use proto::peer::forward_reply::Outcome;
+use proto::peer::forward_server::Forward;
+use proto::peer::{DescribeReply, DescribeRequest, ForwardReply, ForwardRequest, Hello, ReplicaDigest};
+use raft::ConnectionIdentity;
+use tokio::time::timeout;
+use tonic::{Extensions, Request, Response, Status};
+
+use super::pass_back;
+use crate::Shared;
+use crate::grpc::unary;
+use crate::vault::VaultError;
+
+/// The service between doors.
+pub struct ForwardServer {
+    inner: Shared,
+}
+
+impl ForwardServer {
+    /// In front of this node's use cases.
+    pub(crate) fn new(inner: Shared) -> Self {
+        Self { inner }
+    }
+
+    fn admit(&self, extensions: &Extensions, hello: Option<&Hello>) -> Result<(), Status> {
+        let hello = hello.ok_or_else(|| Status::permission_denied("no greeting came"))?;
+        let certificate = extensions.get::<ConnectionIdentity>();
+        let checked = self.inner.vault.node().check_hello(certificate, hello);
+        checked.map(drop).map_err(|error| {
+            tracing::warn!(from = hello.from, %error, "a request that was passed on was refused");
+            Status::permission_denied(error.to_string())
+        })
+    }
+
+    async fn answer(&self, method: &str, body: Bytes) -> Result<Bytes, VaultError> {
+        let vault = &self.inner.vault;
+        match method {
+            unary::CREATE => Ok(encoded(&unary::create(vault, &read(body)?).await?)),
+            unary::PUSH => Ok(encoded(&unary::push(vault, &read(body)?).await?)),
+            unary::OPEN_SESSION => Ok(encoded(&unary::open_session(vault, &read(body)?).await?)),
+            unary::OPEN => Ok(encoded(&unary::open(vault, &read(body)?).await?)),
+            _ => Err(VaultError::Unimplemented),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Forward for ForwardServer {
+    async fn call(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
+        self.admit(request.extensions(), request.get_ref().hello.as_ref())?;
+        let ForwardRequest { method, body, timeout_ms, .. } = request.into_inner();
+        let permit = match self.inner.permits.forwarded() {
+            Ok(permit) => permit,
+            Err(busy) => return Ok(Response::new(pass_back(&busy.into()))),
+        };
+        let left = Duration::from_millis(timeout_ms.into()).min(self.inner.limits.deadline_max);
+        let outcome = timeout(left, self.answer(&method, body)).await;
+        drop(permit);
+        let reply = match outcome {
+            Ok(Ok(body)) => ForwardReply { outcome: Some(Outcome::Body(body)) },
+            Ok(Err(error)) => pass_back(&error.into()),
+            // The one who waits has given up at the same moment, and says so itself.
+            Err(_) => pass_back(&VaultError::Unknown.into()),
+        };
+        Ok(Response::new(reply))
+    }
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<DescribeReply>, Status> {
+        self.admit(request.extensions(), request.get_ref().hello.as_ref())?;
+        Ok(Response::new(self.inner.describe()))
+    }
+}
+
+impl crate::Inner {
+    /// How this node's door is.
+    pub(crate) fn describe(&self) -> DescribeReply {
+        let node = self.vault.node();
+        let digest = |group: types::GroupId| {
+            let reader = node.replica(group).ok()?;
+            let (position, digest) = (reader.position().ok()??, reader.digest().ok()?);
+            let digest = Bytes::copy_from_slice(&digest.to_bytes());
+            Some(ReplicaDigest { group: group.0, digest, index: position.index })
+        };
+        DescribeReply {
+            locked: self.vault.keyring().is_locked(),
+            opens_unattended: self.keys.opens_unattended(),
+            digests: node.groups().into_iter().filter_map(digest).collect(),
+        }
+    }
+}
+
+fn read<T: Message + Default>(body: Bytes) -> Result<T, VaultError> {
+    T::decode(body).map_err(|error| VaultError::Malformed(error.to_string()))
+}
+
+fn encoded(message: &impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}

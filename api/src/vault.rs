@@ -1,0 +1,135 @@
+//! The vault: what may be done with wallets, free of any transport.
+//!
+//! A push is checked, wrapped and proposed; a pull is a fresh state, read and unwrapped. One use case,
+//! one file. Whoever comes in through whichever door ends up here, so a rule stands in one place.
+//!
+//! Not here: how requests travel and how long they may take (`grpc`), who an operator is (`auth`), what
+//! operators do to the cluster (`admin`).
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use raft::Node;
+use seal::ServerKeyring;
+use tokio::sync::Semaphore;
+use types::{GroupId, Locator, Role, WalletId};
+
+use crate::auth::rate::KeyedRate;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+
+mod code;
+mod error;
+mod judge;
+mod links;
+mod nonce;
+mod outer;
+mod pull;
+mod push;
+mod quota;
+mod recover;
+mod session;
+mod watch;
+
+pub use code::Code;
+pub use error::VaultError;
+pub use links::Links;
+pub use nonce::Nonce;
+pub use pull::{Freshness, Held, Part, Pull};
+pub use push::Pushed;
+pub use session::{Invitation, Opened};
+pub use watch::Watch;
+
+use nonce::Nonces;
+
+/// The use cases of one node.
+pub struct Vault {
+    node: Node,
+    keyring: Arc<ServerKeyring>,
+    policy: Policy,
+    clock: Clock,
+    metrics: Metrics,
+    nonces: Nonces,
+    recoveries: KeyedRate<Locator>,
+    /// Work that takes a processor for long: as much at a time as there are processors.
+    apart: Semaphore,
+}
+
+impl Vault {
+    /// On a node, with the keys that it may come to hold.
+    pub fn new(node: Node, keyring: Arc<ServerKeyring>, policy: Policy, clock: Clock, metrics: Metrics) -> Self {
+        let limits = policy.limits;
+        Self {
+            node,
+            keyring,
+            clock,
+            metrics,
+            nonces: Nonces::new(limits.challenges),
+            recoveries: KeyedRate::new(limits.recovery, limits.recovery_per_locator),
+            apart: Semaphore::new(available_parallelism().map_or(1, usize::from)),
+            policy,
+        }
+    }
+
+    /// Its node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The keys it holds.
+    pub fn keyring(&self) -> &Arc<ServerKeyring> {
+        &self.keyring
+    }
+
+    /// Where it has the time from.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The public endpoint of the node that leads a wallet's group; empty if that is this node, or is
+    /// not known.
+    pub fn leader_hint(&self, wallet: &WalletId) -> String {
+        let leader = self.node.group_of(wallet).and_then(|group| self.node.leader(group));
+        let own = self.node.identity().place.map(|place| place.node);
+        leader.filter(|leader| Some(leader.id) != own).map_or_else(String::new, |leader| leader.endpoint)
+    }
+
+    /// Refuses while there is no key: nothing could be wrapped or opened.
+    fn unlocked(&self) -> Result<(), VaultError> {
+        if self.keyring.is_locked() { Err(VaultError::Locked) } else { Ok(()) }
+    }
+
+    /// The group in which a wallet lives.
+    fn group_of(&self, wallet: &WalletId) -> Result<GroupId, VaultError> {
+        if self.node.config().role == Role::Witness {
+            return Err(VaultError::Unavailable("a witness serves no wallets: ask a data node"));
+        }
+        match self.node.group_of(wallet) {
+            Some(group) => Ok(group),
+            None if self.node.identity().place.is_none() => Err(VaultError::NoCluster),
+            None if self.node.groups().is_empty() => Err(VaultError::Unavailable("this node is starting")),
+            None => Err(VaultError::Region(wallet.region())),
+        }
+    }
+
+    /// Refuses on a node that does not lead the group.
+    fn leads(&self, group: GroupId) -> Result<(), VaultError> {
+        if self.node.is_leader(group) {
+            return Ok(());
+        }
+        Err(VaultError::NotLeader { leader: self.node.leader(group).map(Box::new) })
+    }
+
+    /// Runs work that may take milliseconds apart from the threads that serve connections.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let _turn = self.apart.acquire().await;
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => Err(VaultError::broken("work apart from the runtime", &error)),
+        }
+    }
+}

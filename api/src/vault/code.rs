@@ -1,0 +1,162 @@
+//! The one table of errors: stable code, gRPC status, and whether the request may be sent again.
+//!
+//! `docs/errors.md` is this table; a test holds the two together. Codes are never reused and never
+//! change their meaning; clients decide by them, not by the message.
+
+use proto::v1::error_detail::Retry;
+use tonic::Code as Status;
+
+macro_rules! codes {
+    ($($name:ident $code:literal $status:ident $retry:ident $meaning:literal)*) => {
+        /// Why a request was not answered with what it asked for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The stable name, for programs.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The gRPC status that carries it.
+            pub const fn status(self) -> Status {
+                match self { $(Self::$name => Status::$status,)* }
+            }
+
+            /// Whether the same request may be sent again.
+            pub const fn retry(self) -> Retry {
+                match self { $(Self::$name => Retry::$retry,)* }
+            }
+
+            /// What it means and what to do, for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The request itself.
+    Malformed "malformed" InvalidArgument Never
+        "A part of the request is not what the format says; the message names part, byte and rule."
+    Update "update" FailedPrecondition Never
+        "A newer version of Holdfast made a part of the request: update the servers."
+    TooLarge "too_large" InvalidArgument Never
+        "The request passes a limit of size or number; the message names it. Send smaller parts."
+    Unimplemented "unimplemented" Unimplemented Never
+        "This version of the servers has no such method."
+
+    // Who asks.
+    Denied "denied" Unauthenticated Never
+        "Nobody known here signed this. Whether the wallet, the member or the signature is at fault is not said to strangers."
+    Challenge "challenge" Unauthenticated Never
+        "The challenge has expired, was used, or was not given by this cluster: ask for a new one."
+    Session "session" Unauthenticated Never
+        "There is no session token, or it is not valid any more: open a new session."
+    Proof "proof" Unauthenticated Never
+        "The DPoP proof is missing, used, too old, or for another request, token or key: make a new one."
+    OtherWallet "other_wallet" PermissionDenied Never
+        "The request, or a part of it, names another wallet than the one it may touch."
+    Operator "operator" PermissionDenied Never
+        "Only an operator's certificate of this cluster may ask this."
+    Registration "registration" PermissionDenied Never
+        "Creating a wallet needs a valid registration token here."
+    MemberInactive "member_inactive" PermissionDenied Never
+        "The member is not, or no longer, active in the wallet."
+    BadSignature "bad_signature" PermissionDenied Never
+        "A signature does not verify under the key of the member it names."
+    BadKey "bad_key" InvalidArgument Never
+        "A link brings in a public key that is not a point of P-256."
+
+    // What the wallet allows.
+    NotFound "not_found" NotFound Never
+        "There is no such wallet, node or group."
+    Exists "exists" AlreadyExists Never
+        "The thing to be made exists already."
+    Conflict "conflict" Aborted Never
+        "The head has moved on; the detail names the stored one. Pull, merge and push again."
+    RotationDue "rotation_due" FailedPrecondition Never
+        "A member was revoked: rotate the wallet key before changing records."
+    Erased "erased" FailedPrecondition Never
+        "The wallet was erased."
+    RequestReused "request_reused" FailedPrecondition Never
+        "The request id was used for other content: use a new one."
+    TooOld "too_old" FailedPrecondition Never
+        "The request is older than what is remembered of requests: look at the state before trying anew."
+    QuotaFull "quota_full" ResourceExhausted Never
+        "A limit of the wallet would be passed; the message names it."
+    LinkRefused "link_refused" FailedPrecondition Never
+        "A link breaks a rule of the chain; the message names link and rule."
+    NotAuthorised "not_authorised" PermissionDenied Never
+        "A link does what its signer may not do."
+    HeadRefused "head_refused" InvalidArgument Never
+        "The head does not follow from what is stored: sequence number, history, links or suite."
+    RecordRefused "record_refused" InvalidArgument Never
+        "A record does not follow from what is stored: version, generation, suite or id."
+    Root "root" InvalidArgument Never
+        "The head's root is not the hash over what the wallet would hold, or changes where it must not."
+    Region "region" FailedPrecondition Never
+        "This cluster does not keep wallets of this residency region."
+    WrongGroup "wrong_group" Unavailable Safe
+        "The wallet is moving to, or lives in, another group: ask again."
+
+    // What the servers can do now.
+    NotLeader "not_leader" Unavailable Safe
+        "The node asked does not lead the wallet's group; the detail names the leader if it is known."
+    Unavailable "unavailable" Unavailable Safe
+        "No majority could be reached in time, or the node is starting or stopping. Nothing was done; try again, also elsewhere."
+    Locked "locked" Unavailable Safe
+        "The node lacks its epoch key: an operator has to unlock it. Try another node."
+    Busy "busy" ResourceExhausted Safe
+        "Too much is under way here. Nothing was done; wait as long as the detail says."
+    Deadline "deadline" DeadlineExceeded Safe
+        "The request's deadline passed. It only reads: nothing was done."
+    Unknown "unknown" Unknown SameRequest
+        "The outcome is not known: it may have been done, or yet be. Send exactly the same request again."
+    Internal "internal" Internal SameRequest
+        "This node has a fault; its log says which. Send exactly the same request to another node."
+
+    // Acts of operators on the cluster.
+    NoCluster "no_cluster" FailedPrecondition Never
+        "The node belongs to no cluster yet: bootstrap one, or let it join."
+    NoSuchNode "no_such_node" NotFound Never
+        "There is no node of this name or id."
+    NoSuchGroup "no_such_group" NotFound Never
+        "There is no such group."
+    NodeKnown "node_known" FailedPrecondition Never
+        "The name belongs to a node with another directory: remove that node first."
+    NodeDiffers "node_differs" FailedPrecondition Never
+        "The node is registered with another role or data centre: remove it first."
+    NodePlaced "node_placed" FailedPrecondition Never
+        "The node still has replicas: place them elsewhere first."
+    NodeRemoved "node_removed" FailedPrecondition Never
+        "The node was removed for ever: let its machine join anew."
+    StalePlacement "stale_placement" Aborted Never
+        "The placement was changed meanwhile: look at it and decide anew."
+    ZeroLoss "zero_loss" FailedPrecondition Never
+        "The voters would be such that the loss of one data centre loses acknowledged writes."
+    BelowFloor "below_floor" InvalidArgument Never
+        "A limit is too low to run a cluster with."
+    Epoch "epoch" FailedPrecondition Never
+        "The key epoch does not follow from those known."
+    Passphrase "passphrase" PermissionDenied Never
+        "The passphrase does not open the node's epoch key."
+    Refused "refused" FailedPrecondition Never
+        "The act is not possible as the cluster is; the message says why."
+}
+
+impl Code {
+    /// The code of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
