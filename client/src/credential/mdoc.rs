@@ -39,9 +39,13 @@ impl Mdoc {
     pub(super) fn resembles(file: &[u8]) -> bool {
         let has =
             |text: &[u8], within: &[u8]| within.windows(text.len()).any(|window| window == text);
-        // The names of the two members, each behind the CBOR head of a text of ten bytes.
+        // The names of the two members, each behind the CBOR head of a text of ten bytes: one of them
+        // at the beginning, or the second one in what begins as a map.
         let start = &file[..file.len().min(64)];
-        has(b"jnameSpaces", start) || has(b"jissuerAuth", file) || is_base64url(file)
+        let is_map = file.first().is_some_and(|head| (0xa0..=0xbf).contains(head));
+        has(b"jnameSpaces", start)
+            || has(b"jissuerAuth", if is_map { file } else { start })
+            || is_base64url(file)
     }
 
     /// Reads and checks a file.

@@ -29,6 +29,8 @@ fn file(bytes: &[u8], holds: bool) -> Filing {
 #[test]
 fn files_of_other_kinds_are_opaque() {
     let letter = "Dear Sir,\nplease find attached ~ as agreed. Yours".repeat(10);
+    // An archive with an mdoc in it is not an mdoc.
+    let archive = [&[0; 512][..], &MdocForge::default().issue()].concat();
     for file in [
         b"".as_slice(),
         b" \n",
@@ -40,6 +42,7 @@ fn files_of_other_kinds_are_opaque() {
         b"eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiJ4In0.AAAA",
         // CBOR: {"name": 1}
         b"\xa1\x64name\x01",
+        &archive,
     ] {
         assert_eq!(Format::detect(file), Format::Opaque, "{}", file.escape_ascii());
         assert!(matches!(Credential::read(file).unwrap(), Credential::Opaque));
