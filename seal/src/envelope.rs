@@ -92,3 +92,6 @@ impl Keys {
         self.0.expose()[from..].first_chunk().expect("the parts add up to 76 bytes")
     }
 }
+
+#[cfg(test)]
+mod tests;

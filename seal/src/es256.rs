@@ -119,10 +119,12 @@ fn is_low(signature: &Signature) -> bool {
 }
 
 /// The same signature with the lower of `s` and `n − s`.
-fn lowered(mut signature: Signature) -> Signature {
-    if is_low(&signature) {
-        return signature;
-    }
+fn lowered(signature: Signature) -> Signature {
+    if is_low(&signature) { signature } else { other_form(signature) }
+}
+
+/// The same signature with `n − s` for `s`.
+pub(crate) fn other_form(mut signature: Signature) -> Signature {
     let mut borrow = 0;
     for (digit, order) in signature[32..].iter_mut().zip(ORDER).rev() {
         let difference = i16::from(order) - i16::from(*digit) - borrow;

@@ -36,6 +36,8 @@ mod secret;
 mod server;
 mod session;
 mod signing;
+#[cfg(test)]
+mod vectors;
 mod wallet_key;
 
 pub use device_keys::DeviceKeys;

@@ -66,7 +66,7 @@ impl Stretched {
 }
 
 /// Argon2id version 1.3 (RFC 9106), 32 bytes.
-fn argon2id(front: &PassphraseFront, passphrase: &[u8]) -> Secret32 {
+pub(crate) fn argon2id(front: &PassphraseFront, passphrase: &[u8]) -> Secret32 {
     let cost = front.cost;
     let params = Params::new(cost.memory_kib(), cost.passes(), Argon2Cost::LANES, Some(32))
         .expect("the bounds of the cost are within those of Argon2");

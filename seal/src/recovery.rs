@@ -70,7 +70,7 @@ impl Drop for CodeText {
 }
 
 /// The code by which its owner, and nobody else, gets the wallet back.
-pub struct RecoveryCode(SecretArray<16>);
+pub struct RecoveryCode(pub(crate) SecretArray<16>);
 
 impl RecoveryCode {
     /// A fresh code from `rng`.
@@ -105,7 +105,7 @@ impl RecoveryCode {
 }
 
 /// The code that can do one thing: revoke a device.
-pub struct RevokerCode(SecretArray<16>);
+pub struct RevokerCode(pub(crate) SecretArray<16>);
 
 impl RevokerCode {
     /// A fresh code from `rng`.

@@ -42,7 +42,7 @@ impl WalletKey {
         Self::new(self.wallet, self.generation + 1, Secret32::random(rng))
     }
 
-    fn new(wallet: WalletId, generation: u32, key: Secret32) -> Self {
+    pub(crate) fn new(wallet: WalletId, generation: u32, key: Secret32) -> Self {
         let record = derive(&key, &[b"record"]);
         Self { wallet, generation, key, record }
     }

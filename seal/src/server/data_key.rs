@@ -33,12 +33,12 @@ impl DataKey {
         Self::from_key(Secret32::random(rng))
     }
 
-    pub(super) fn from_key(key: Secret32) -> Self {
+    pub(crate) fn from_key(key: Secret32) -> Self {
         let (outer, audit) = (derive(&key, &[b"outer"]), derive(&key, &[b"audit"]));
         Self { key, outer, audit }
     }
 
-    pub(super) fn key(&self) -> &Secret32 {
+    pub(crate) fn key(&self) -> &Secret32 {
         &self.key
     }
 
