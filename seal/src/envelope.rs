@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 use types::{Envelope, EnvelopeHeader, Secret};
 
 use crate::error::SealError;
-use crate::hazmat::{self, NONCE_LEN, TAG_LEN};
+use crate::hazmat::{self, NONCE_LEN};
 use crate::kdf::{derive, extract};
 use crate::secret::{Secret32, SecretArray};
 
@@ -32,10 +32,16 @@ pub(crate) fn seal(
     let header = header.encode();
     let salt = hedged_salt(rng, key, &header, content);
     let keys = Keys::derive(key, salt.expose(), &header);
-    let mut text = Vec::with_capacity(content.len() + TAG_LEN);
-    text.extend_from_slice(content);
-    hazmat::seal_gcm(keys.key(), keys.nonce(), &header, &mut text);
-    [&header[..], salt.expose(), keys.commit(), &text].concat()
+    // In one buffer, so that the plaintext is copied once, to where it is encrypted.
+    let mut bytes = Vec::with_capacity(Envelope::OVERHEAD + content.len());
+    bytes.extend_from_slice(&header);
+    bytes.extend_from_slice(salt.expose());
+    bytes.extend_from_slice(keys.commit());
+    let text = bytes.len();
+    bytes.extend_from_slice(content);
+    let tag = hazmat::seal_gcm(keys.key(), keys.nonce(), &header, &mut bytes[text..]);
+    bytes.extend_from_slice(&tag);
+    bytes
 }
 
 /// Opens an envelope that must stand in the place `expected` describes.

@@ -20,14 +20,14 @@ const SUITE: &[u8] = b"HPKE\x00\x10\x00\x01\x00\x02";
 const VERSION: &[u8] = b"HPKE-v1";
 const MODE_BASE: &[u8] = &[0x00];
 
-/// `DeriveKeyPair` (RFC 9180, 7.1.3): the private scalar that belongs to this input.
-pub(crate) fn derive_scalar(ikm: &Secret32) -> Secret32 {
+/// `DeriveKeyPair` (RFC 9180, 7.1.3): the private scalar that belongs to this input, and its key.
+pub(crate) fn derive_key_pair(ikm: &Secret32) -> (Secret32, AgreementKey) {
     let prk = labeled_extract(KEM, b"", b"dkp_prk", ikm.expose());
     for counter in 0..=u8::MAX {
         // The mask for P-256 is 0xff, so candidates are taken as they come.
         let candidate = labeled_expand(KEM, &prk, b"candidate", &[&[counter]]);
-        if AgreementKey::from_scalar(candidate.expose()).is_some() {
-            return candidate;
+        if let Some(key) = AgreementKey::from_scalar(candidate.expose()) {
+            return (candidate, key);
         }
     }
     unreachable!("256 hashes in a row beyond the order of P-256")
@@ -42,11 +42,12 @@ pub(crate) fn seal_base(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Option<([u8; POINT_LEN], Vec<u8>)> {
-    let ephemeral = derive_scalar(&Secret32::random(rng));
+    let (_, ephemeral) = derive_key_pair(&Secret32::random(rng));
     let (enc, shared) = encapsulate(&ephemeral, recipient)?;
     let (key, nonce) = key_schedule(SUITE, &shared, info);
     let mut text = plaintext.to_vec();
-    hazmat::seal_gcm(key.expose(), nonce.expose(), aad, &mut text);
+    let tag = hazmat::seal_gcm(key.expose(), nonce.expose(), aad, &mut text);
+    text.extend_from_slice(&tag);
     Some((enc, text))
 }
 
@@ -64,12 +65,11 @@ pub(crate) fn open_base(
     hazmat::open_gcm(key.expose(), nonce.expose(), aad, ciphertext).ok_or(SealError::DoesNotOpen)
 }
 
-/// `Encap` with this ephemeral scalar.
+/// `Encap` with this ephemeral key.
 fn encapsulate(
-    ephemeral: &Secret32,
+    ephemeral: &AgreementKey,
     recipient: &[u8; POINT_LEN],
 ) -> Option<([u8; POINT_LEN], Secret32)> {
-    let ephemeral = AgreementKey::from_scalar(ephemeral.expose())?;
     let enc = ephemeral.public();
     let shared = shared_secret(&ephemeral.agree(recipient)?, &enc, recipient);
     Some((enc, shared))

@@ -135,7 +135,7 @@ impl RevokerCode {
 }
 
 fn derive_key(prk: &Secret32, label: &[u8]) -> Secret32 {
-    hpke::derive_scalar(&derive(prk, &[label]))
+    hpke::derive_key_pair(&derive(prk, &[label])).0
 }
 
 /// Public to the members and the servers of the wallet, hence no secret.

@@ -48,14 +48,21 @@ pub(crate) fn expand(prk: &[u8; 32], info: &[&[u8]], out: &mut [u8]) {
         .expect("the output is at most 255 hashes long");
 }
 
-/// AES-256-GCM (NIST SP 800-38D): encrypts `text` in place and appends the tag.
+/// AES-256-GCM (NIST SP 800-38D): encrypts `text` in place; gives the tag.
 ///
 /// The nonce must never have been used with this key. Panics above 64 GiB, which nothing reaches.
-pub(crate) fn seal_gcm(key: &[u8; 32], nonce: &[u8; NONCE_LEN], aad: &[u8], text: &mut Vec<u8>) {
+pub(crate) fn seal_gcm(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_LEN],
+    aad: &[u8],
+    text: &mut [u8],
+) -> [u8; TAG_LEN] {
     let tag = gcm(key)
         .seal_in_place_separate_tag(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), text)
         .expect("the text is shorter than 64 GiB");
-    text.extend_from_slice(tag.as_ref());
+    let mut out = [0; TAG_LEN];
+    out.copy_from_slice(tag.as_ref());
+    out
 }
 
 /// AES-256-GCM (NIST SP 800-38D): checks the tag at the end of `sealed` and decrypts.

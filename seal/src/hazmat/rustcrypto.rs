@@ -44,13 +44,19 @@ pub(crate) fn expand(prk: &[u8; 32], info: &[&[u8]], out: &mut [u8]) {
         .expect("the output is at most 255 hashes long");
 }
 
-/// AES-256-GCM (NIST SP 800-38D): encrypts `text` in place and appends the tag.
+/// AES-256-GCM (NIST SP 800-38D): encrypts `text` in place; gives the tag.
 ///
 /// The nonce must never have been used with this key. Panics above 64 GiB, which nothing reaches.
-pub(crate) fn seal_gcm(key: &[u8; 32], nonce: &[u8; NONCE_LEN], aad: &[u8], text: &mut Vec<u8>) {
+pub(crate) fn seal_gcm(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_LEN],
+    aad: &[u8],
+    text: &mut [u8],
+) -> [u8; TAG_LEN] {
     Aes256Gcm::new(key.into())
-        .encrypt_in_place(nonce.into(), aad, text)
-        .expect("the text is shorter than 64 GiB");
+        .encrypt_inout_detached(nonce.into(), aad, text.into())
+        .expect("the text is shorter than 64 GiB")
+        .into()
 }
 
 /// AES-256-GCM (NIST SP 800-38D): checks the tag at the end of `sealed` and decrypts.

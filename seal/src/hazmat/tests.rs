@@ -60,9 +60,10 @@ macro_rules! backend {
                 aad: &[u8],
                 text: &[u8],
             ) -> Vec<u8> {
-                let mut text = text.to_vec();
-                $module::seal_gcm(key, nonce, aad, &mut text);
-                text
+                let mut sealed = text.to_vec();
+                let tag = $module::seal_gcm(key, nonce, aad, &mut sealed);
+                sealed.extend_from_slice(&tag);
+                sealed
             }
             fn open(
                 &self,
