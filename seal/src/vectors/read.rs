@@ -6,7 +6,7 @@ use types::{
     Membership, RecordId, Secret, SignedHead, SignedLink, Stored, WalletId, WrappedSeal, accept,
 };
 
-use super::{UPDATE, path};
+use super::{File, UPDATE};
 use crate::server::{DataKey, EpochKey, EpochKeys, OuterPlace};
 use crate::{
     CodeError, DeviceKeys, ExportReader, LocalKey, MemberKeys, RecoveryCode, RevokerCode,
@@ -53,22 +53,6 @@ macro_rules! refused {
 }
 refused!(crate::SignatureRefused, types::LinkRefused, CodeError, (u32, types::LinkRefused));
 
-struct File {
-    accept: Vec<Value>,
-    refuse: Vec<Value>,
-}
-
-fn load(object: &str) -> File {
-    let text = std::fs::read_to_string(path(object)).unwrap();
-    let mut value: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(value["object"], object);
-    let mut list = |name: &str| match value[name].take() {
-        Value::Array(list) if !list.is_empty() => list,
-        _ => panic!("{object} has nothing to {name}"),
-    };
-    File { accept: list("accept"), refuse: list("refuse") }
-}
-
 impl File {
     /// Refuses every entry that must be, and for the reason it must be.
     fn refuse_all<T>(&self, read: impl Fn(&Value) -> Result<T, Refusal>) {
@@ -96,9 +80,7 @@ fn number(entry: &Value, field: &str) -> u64 {
     entry[field].as_u64().unwrap()
 }
 
-#[test]
-fn members() {
-    let file = load("members");
+pub(super) fn members(file: &File) {
     let read = |entry: &Value| -> Result<Member, Refusal> {
         let member = Member::parse(&bytes(entry, "bytes"))?;
         check_member(&member)?;
@@ -113,9 +95,7 @@ fn members() {
     file.refuse_all(read);
 }
 
-#[test]
-fn codes() {
-    let file = load("codes");
+pub(super) fn codes(file: &File) {
     let read = |entry: &Value, field: &str| -> Result<([u8; 16], SoftwareMember), Refusal> {
         let text = entry[field].as_str().unwrap();
         Ok(if entry["kind"] == "recovery" {
@@ -146,9 +126,7 @@ fn codes() {
     file.refuse_all(|entry| read(entry, "text"));
 }
 
-#[test]
-fn challenges() {
-    let file = load("challenges");
+pub(super) fn challenges(file: &File) {
     let read = |entry: &Value| -> Result<Vec<u8>, Refusal> {
         let challenge = Challenge::parse(&bytes(entry, "challenge"))?;
         let member = Member::parse(&bytes(entry, "member"))?;
@@ -163,9 +141,7 @@ fn challenges() {
     file.refuse_all(read);
 }
 
-#[test]
-fn seals() {
-    let file = load("seals");
+pub(super) fn seals(file: &File) {
     let read = |entry: &Value| -> Result<WalletKey, Refusal> {
         let member = Member::parse(&bytes(entry, "member"))?;
         let keys = Opener { member, scalar: array(entry, "scalar") };
@@ -203,14 +179,12 @@ impl MemberKeys for Opener {
     }
 }
 
-#[test]
-fn envelopes() {
-    let file = load("envelopes");
+pub(super) fn envelopes(file: &File) {
     for entry in &file.accept {
         let bytes_ = bytes(entry, "bytes");
-        assert_eq!(open(&file, entry, &bytes_), Ok(bytes(entry, "content")), "{}", entry["name"]);
+        assert_eq!(open(file, entry, &bytes_), Ok(bytes(entry, "content")), "{}", entry["name"]);
     }
-    file.refuse_all(|entry| open(&file, file.accepted(&entry["of"]), &bytes(entry, "bytes")));
+    file.refuse_all(|entry| open(file, file.accepted(&entry["of"]), &bytes(entry, "bytes")));
 }
 
 /// Opens `sealed` where the accepted envelope `entry` stands; gives the content.
@@ -296,9 +270,7 @@ fn admit(before: Option<&Membership>, link: &SignedLink) -> Result<Membership, R
     Ok(after)
 }
 
-#[test]
-fn links() {
-    let file = load("links");
+pub(super) fn links(file: &File) {
     let mut memberships: Vec<Membership> = vec![];
     for entry in &file.accept {
         let link = signed_link(entry).unwrap();
@@ -350,9 +322,7 @@ fn take(before: Option<&Held>, entry: &Value) -> Result<Held, Refusal> {
     Ok((commit.head, accepted))
 }
 
-#[test]
-fn commits() {
-    let file = load("commits");
+pub(super) fn commits(file: &File) {
     let mut held: Vec<Held> = vec![];
     let before = |held: &[Held], entry: &Value| {
         (number(entry, "after") as usize).checked_sub(1).map(|at| held[at].clone())
