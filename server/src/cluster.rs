@@ -28,6 +28,7 @@ pub use plan::NodePlan;
 pub use prepare::{PreparedNode, RealHosts, prepare};
 pub use scratch::Scratch;
 pub use start::Options;
+pub use wait::group_of;
 
 use admin::{ConnectError, OperatorFiles};
 use ports::ReservedPort;

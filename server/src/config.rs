@@ -7,20 +7,20 @@
 //! Not here: what a person may write (`settings`), and what is done with it (`run`).
 
 mod check;
-mod identity;
 mod secret_file;
 #[cfg(test)]
 mod tests;
 
-pub use identity::{Identity, IdentityError};
 pub use secret_file::{SecretFileError, check_mode, read_secret};
 
-use crate::settings::{ConfigError, LogFormat, RoleSetting, Source};
+use crate::settings::{ConfigError, LogFormat, Source};
+use raft::{ConnectionIdentity, Timing};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
+use types::Role;
 
 /// A checked configuration. See the field docs of `settings` for what each value means.
 #[derive(Clone, Debug)]
@@ -28,11 +28,13 @@ pub struct Config {
     /// The file it came from, absolute.
     pub file: PathBuf,
     /// Who the certificate says this node is.
-    pub identity: Identity,
+    pub identity: ConnectionIdentity,
     /// What the node does in its groups.
-    pub role: RoleSetting,
+    pub role: Role,
     /// Log and state.
     pub data_dir: PathBuf,
+    /// Peer addresses of other nodes.
+    pub seeds: Vec<String>,
     /// Sockets.
     pub listen: Listen,
     /// What others call this node by.
@@ -44,11 +46,11 @@ pub struct Config {
     /// Who may create wallets.
     pub registration: Registration,
     /// Timing of replication.
-    pub raft: Raft,
+    pub timing: Timing,
+    /// Memory of the database.
+    pub memory: Memory,
     /// Bounds on callers.
     pub limits: Limits,
-    /// Room left free on the disk.
-    pub disk: Disk,
     /// What is logged.
     pub log: Log,
     /// How long leaving may take.
@@ -106,17 +108,13 @@ pub enum Registration {
     Token(PathBuf),
 }
 
-/// Timing of replication, its relations checked.
+/// Memory of the database, in bytes.
 #[derive(Clone, Debug)]
-pub struct Raft {
-    /// Between two signs of life of a leader.
-    pub heartbeat: Duration,
-    /// Shortest wait before an election.
-    pub election_min: Duration,
-    /// Longest wait before an election.
-    pub election_max: Duration,
-    /// Entries between two snapshots of a group.
-    pub snapshot_entries: u64,
+pub struct Memory {
+    /// Blocks of files kept for reading.
+    pub block_cache: usize,
+    /// What is gathered before it is written to a file, for log and state each.
+    pub write_buffer: usize,
 }
 
 /// Bounds on what callers may ask at once.
@@ -132,15 +130,6 @@ pub struct Limits {
     pub watches: usize,
     /// The longest time of one request.
     pub request: Duration,
-}
-
-/// Room left free on the disk: the larger of the two.
-#[derive(Clone, Debug)]
-pub struct Disk {
-    /// In bytes.
-    pub reserve_bytes: u64,
-    /// In percent of the file system.
-    pub reserve_percent: u8,
 }
 
 /// What is logged, and how.

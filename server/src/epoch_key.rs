@@ -5,8 +5,9 @@
 //! served again: it belongs into the operator's own backup, apart from the data.
 
 use crate::config::{self, SecretFileError, read_secret};
+use api::{KeySource, KeySourceError};
 use rand::{CryptoRng, rand_core::UnwrapErr, rngs::SysRng};
-use seal::{EpochKey, SealError, ServerKeyring};
+use seal::{EpochKey, EpochKeys, SealError, ServerKeyring};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -88,6 +89,37 @@ pub fn open(file: &Path, passphrase: &Secret) -> Result<EpochKey, EpochKeyError>
         SealError::DoesNotOpen => EpochKeyError::WrongPassphrase(file.to_path_buf()),
         source => EpochKeyError::NotAKey { file: file.to_path_buf(), source },
     })
+}
+
+/// Where the key of a node comes from when an operator unlocks it.
+pub struct Source {
+    sealed: Option<PathBuf>,
+}
+
+impl Source {
+    /// The source that the configuration names.
+    pub fn new(source: &config::EpochKey) -> Source {
+        let sealed = match source {
+            config::EpochKey::File(_) => None,
+            config::EpochKey::Passphrase(file) => Some(file.clone()),
+        };
+        Source { sealed }
+    }
+}
+
+impl KeySource for Source {
+    fn opens_unattended(&self) -> bool {
+        self.sealed.is_none()
+    }
+
+    fn open(&self, passphrase: &Secret) -> Result<Arc<dyn EpochKeys>, KeySourceError> {
+        let file = self.sealed.as_deref().ok_or(KeySourceError::NoneNeeded)?;
+        match open(file, passphrase) {
+            Ok(key) => Ok(Arc::new(key)),
+            Err(EpochKeyError::WrongPassphrase(_)) => Err(KeySourceError::Passphrase),
+            Err(error) => Err(KeySourceError::Unreadable(error.to_string())),
+        }
+    }
 }
 
 /// Whether bytes that are no plain key are a sealed one, and not just anything.

@@ -16,5 +16,7 @@ pub mod cluster;
 pub mod config;
 pub mod drain;
 pub mod epoch_key;
+pub mod run;
 pub mod settings;
 pub mod telemetry;
+pub mod tls;

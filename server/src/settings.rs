@@ -14,8 +14,8 @@ mod tests;
 
 pub use error::{ConfigError, Place};
 pub use tables::{
-    AdvertiseSettings, DiskSettings, DrainSettings, EpochKeySettings, EpochKeySource,
-    LimitSettings, ListenSettings, LogFormat, LogSettings, RaftSettings, RegistrationMode,
+    AdvertiseSettings, DrainSettings, EpochKeySettings, EpochKeySource, LimitSettings,
+    ListenSettings, LogFormat, LogSettings, MemorySettings, RaftSettings, RegistrationMode,
     RegistrationSettings, RoleSetting, TlsSettings,
 };
 
@@ -37,6 +37,8 @@ pub struct Settings {
     pub role: Setting<RoleSetting>,
     /// Where the node keeps its log and its state. One node, one directory.
     pub data_dir: Setting<PathBuf>,
+    /// Peer addresses of other nodes, asked at start whether the cluster still knows this one.
+    pub seeds: Setting<Vec<String>>,
     /// Where the node listens.
     pub listen: ListenSettings,
     /// How others reach the node.
@@ -49,10 +51,10 @@ pub struct Settings {
     pub registration: RegistrationSettings,
     /// Timing of replication.
     pub raft: RaftSettings,
+    /// Memory of the database.
+    pub memory: MemorySettings,
     /// Bounds on what callers may ask at once.
     pub limits: LimitSettings,
-    /// How much room is left free on the disk.
-    pub disk: DiskSettings,
     /// What is logged, and how.
     pub log: LogSettings,
     /// How a node leaves.
@@ -64,14 +66,15 @@ impl Default for Settings {
         Settings {
             role: unplaced(RoleSetting::Data),
             data_dir: unplaced("/var/lib/holdfast".into()),
+            seeds: unplaced(Vec::new()),
             listen: ListenSettings::default(),
             advertise: AdvertiseSettings::default(),
             tls: TlsSettings::default(),
             epoch_key: EpochKeySettings::default(),
             registration: RegistrationSettings::default(),
             raft: RaftSettings::default(),
+            memory: MemorySettings::default(),
             limits: LimitSettings::default(),
-            disk: DiskSettings::default(),
             log: LogSettings::default(),
             drain: DrainSettings::default(),
         }

@@ -76,6 +76,8 @@ pub struct Addresses {
     pub advertise_public: String,
     /// `advertise.peer`
     pub advertise_peer: String,
+    /// `seeds`: the peer addresses of the others.
+    pub seeds: Vec<String>,
 }
 
 /// Makes the directory of a cluster, which must not exist yet, and writes authority and operator.
@@ -139,6 +141,8 @@ fn configuration(shared: &Shared<'_>, node: &NodePlan, addresses: &Addresses) ->
     ] {
         set(&mut settings, key, Value::String(value.to_owned()));
     }
+    let seeds = addresses.seeds.iter().cloned().map(Value::String).collect();
+    set(&mut settings, "seeds", Value::Array(seeds));
     for (key, value) in shared.overrides.iter().chain(&node.overrides) {
         set(&mut settings, key, value.clone());
     }

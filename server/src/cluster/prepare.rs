@@ -79,7 +79,7 @@ fn write_all(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, Clu
         overrides: &overrides,
     };
     let each = hosts.nodes.iter().map(|node| {
-        let addresses = addresses(node);
+        let addresses = addresses(node, hosts.nodes);
         let files = files::write_node(dir, &authority, &shared, node, &addresses)?;
         Ok(PreparedNode {
             name: node.name.clone(),
@@ -95,7 +95,7 @@ fn write_all(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, Clu
 
 /// A machine that is known by an address listens on that address; one that is known by a name
 /// listens on all of its addresses, since only it knows them.
-fn addresses(node: &NodePlan) -> Addresses {
+fn addresses(node: &NodePlan, all: &[NodePlan]) -> Addresses {
     let listen = |port| match node.host.parse::<IpAddr>() {
         Ok(_) => node.authority(port),
         Err(_) => format!("{}:{port}", Ipv4Addr::UNSPECIFIED),
@@ -105,5 +105,10 @@ fn addresses(node: &NodePlan) -> Addresses {
         peer: listen(PEER_PORT),
         advertise_public: format!("https://{}", node.authority(PUBLIC_PORT)),
         advertise_peer: node.authority(PEER_PORT),
+        seeds: all
+            .iter()
+            .filter(|other| other.name != node.name)
+            .map(|other| other.authority(PEER_PORT))
+            .collect(),
     }
 }

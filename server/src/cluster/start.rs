@@ -88,10 +88,14 @@ impl Cluster {
             registration_token: None,
             overrides: &options.overrides,
         };
+        let reserved = options.nodes.iter().map(reserve).collect::<Result<Vec<_>, _>>()?;
+        let peers: Vec<String> =
+            reserved.iter().map(|[_, peer]| peer.address().to_string()).collect();
         let nodes = options
             .nodes
             .iter()
-            .map(|node| local_node(&dir, &authority, &shared, node))
+            .zip(reserved)
+            .map(|(node, ports)| local_node(&dir, &authority, &shared, node, ports, &peers))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Cluster {
             tls: operator_tls(&operator_files(&dir))?,
@@ -150,23 +154,31 @@ impl Cluster {
     }
 }
 
+/// Reserves a public and a peer port on a node's host.
+fn reserve(node: &NodePlan) -> Result<[ReservedPort; 2], ClusterError> {
+    let host = node.host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let any = || {
+        ReservedPort::any(host)
+            .map_err(|source| ClusterError::NoPort { host: node.host.clone(), source })
+    };
+    Ok([any()?, any()?])
+}
+
 fn local_node(
     dir: &Path,
     authority: &Authority,
     shared: &Shared<'_>,
     node: &NodePlan,
+    ports: [ReservedPort; 2],
+    peers: &[String],
 ) -> Result<ClusterNode, ClusterError> {
-    let host = node.host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let reserve = || {
-        ReservedPort::any(host)
-            .map_err(|source| ClusterError::NoPort { host: node.host.clone(), source })
-    };
-    let (public, peer) = (reserve()?, reserve()?);
+    let [public, peer] = [ports[0].address(), ports[1].address()];
     let addresses = Addresses {
-        public: public.address().to_string(),
-        peer: peer.address().to_string(),
-        advertise_public: format!("https://{}", public.address()),
-        advertise_peer: peer.address().to_string(),
+        public: public.to_string(),
+        peer: peer.to_string(),
+        advertise_public: format!("https://{public}"),
+        advertise_peer: peer.to_string(),
+        seeds: peers.iter().filter(|other| **other != peer.to_string()).cloned().collect(),
     };
     let written = files::write_node(dir, authority, shared, node, &addresses)?;
     Ok(ClusterNode {
@@ -177,6 +189,6 @@ fn local_node(
         endpoint: addresses.advertise_public,
         peer: addresses.advertise_peer,
         process: None,
-        _ports: [public, peer],
+        _ports: ports,
     })
 }

@@ -8,6 +8,7 @@ use std::{
     future::Future,
     time::{Duration, Instant},
 };
+use types::{GroupId, Slot, WalletId};
 
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(20);
@@ -132,6 +133,13 @@ impl Cluster {
         let node = self.nodes.get(n).map_or_else(String::new, |node| node.plan.name.clone());
         ClusterError::Refused { node, message: status.message().to_owned() }
     }
+}
+
+/// The group that a wallet falls into in a cluster whose slots were never moved: bootstrap gives each
+/// wallet group the same share of them, in order.
+pub fn group_of(wallet: &WalletId, wallet_groups: u32) -> u32 {
+    let slots_before = (u32::from(Slot::of(wallet).get()) + 1) * wallet_groups - 1;
+    GroupId::FIRST_WALLET.0 + slots_before / u32::from(Slot::COUNT)
 }
 
 /// Looks at a condition until it says `None`; what it says instead is what was last seen. A node

@@ -1,12 +1,13 @@
 //! Settings to [`Config`]: each value on its own, then the relations between them.
 
 use super::{
-    Advertise, Config, Disk, EpochKey, Identity, Limits, Listen, Log, Raft, Registration, TlsFiles,
-    check_mode,
+    Advertise, Config, EpochKey, Limits, Listen, Log, Memory, Registration, TlsFiles, check_mode,
 };
 use crate::settings::{
-    ConfigError, EpochKeySource, Place, RegistrationMode, Setting, Settings, Source,
+    ConfigError, EpochKeySource, Place, RegistrationMode, RoleSetting, Setting, Settings, Source,
 };
+use raft::{ConnectionIdentity, IdentityKind, Timing, TimingError};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::{
     net::SocketAddr,
     ops::{Range, RangeInclusive},
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tracing_subscriber::EnvFilter;
+use types::Role;
 
 /// One day: no wait or deadline of a node is meant to be longer.
 const MS_MAX: u64 = 86_400_000;
@@ -27,31 +29,27 @@ pub(super) fn check(source: &Source) -> Result<Config, ConfigError> {
         cert: at.existing("tls.cert", &settings.tls.cert)?,
         key: at.secret("tls.key", &settings.tls.key)?,
     };
-    let identity = Identity::of_certificate_file(&tls.cert).map_err(|error| {
-        at.wrong("tls.cert", &settings.tls.cert, error.to_string(), identity_allowed())
-    })?;
+    let identity = at.identity(&settings.tls.cert, &tls.cert)?;
     Ok(Config {
         file: source.file.clone(),
         identity,
-        role: *settings.role.get_ref(),
+        role: match settings.role.get_ref() {
+            RoleSetting::Data => Role::Data,
+            RoleSetting::Witness => Role::Witness,
+        },
         data_dir: at.absolute(&settings.data_dir),
+        seeds: at.seeds(settings)?,
         advertise: at.advertise(settings, &listen)?,
         listen,
         tls,
         epoch_key: at.epoch_key(settings)?,
         registration: at.registration(settings)?,
-        raft: at.raft(settings)?,
+        timing: at.timing(settings)?,
+        memory: at.memory(settings)?,
         limits: at.limits(settings)?,
-        disk: at.disk(settings)?,
         log: at.log(settings)?,
         drain_timeout: at.ms("drain.timeout_ms", &settings.drain.timeout_ms, 1..=MS_MAX)?,
     })
-}
-
-fn identity_allowed() -> String {
-    "a certificate as `holdfast cluster new` makes it: one URI spiffe://CLUSTER/node/NAME and the \
-     data centre as OU"
-        .into()
 }
 
 struct Checker<'a> {
@@ -204,6 +202,14 @@ impl Checker<'_> {
         Ok(Advertise { public, peer })
     }
 
+    fn seeds(&self, settings: &Settings) -> Result<Vec<String>, ConfigError> {
+        let seeds = settings.seeds.get_ref();
+        for seed in seeds {
+            self.host_and_port("seeds", &settings.seeds, seed, "a list of \"HOST:PORT\"")?;
+        }
+        Ok(seeds.clone())
+    }
+
     /// Listening on every address says nothing about how to be reached.
     fn reachable(
         &self,
@@ -218,10 +224,10 @@ impl Checker<'_> {
         Err(self.wrong(key, listen, problem, "the name and port that others reach this node by"))
     }
 
-    fn host_and_port(
+    fn host_and_port<T: std::fmt::Debug>(
         &self,
         key: &'static str,
-        setting: &Setting<String>,
+        setting: &Setting<T>,
         text: &str,
         form: &'static str,
     ) -> Result<(), ConfigError> {
@@ -257,47 +263,54 @@ impl Checker<'_> {
         })
     }
 
-    fn raft(&self, settings: &Settings) -> Result<Raft, ConfigError> {
+    fn timing(&self, settings: &Settings) -> Result<Timing, ConfigError> {
         let written = &settings.raft;
-        let heartbeat = self.ms("raft.heartbeat_ms", &written.heartbeat_ms, 10..=10_000)?;
-        let election_min =
-            self.ms("raft.election_min_ms", &written.election_min_ms, 30..=60_000)?;
-        let election_max =
-            self.ms("raft.election_max_ms", &written.election_max_ms, 30..=60_000)?;
-        // Two lost heartbeats must not start an election.
-        if election_min < heartbeat * 3 {
-            let problem = format!("is {}", election_min.as_millis());
-            let allowed = format!(
-                "at least three times raft.heartbeat_ms, {} or more",
-                (heartbeat * 3).as_millis()
-            );
-            return Err(self.wrong(
-                "raft.election_min_ms",
-                &written.election_min_ms,
-                problem,
-                allowed,
-            ));
+        let ms = |setting: &Setting<u64>| Duration::from_millis(*setting.get_ref());
+        let (heartbeat, election_min) = (&written.heartbeat_ms, &written.election_min_ms);
+        let (election_max, entries) = (&written.election_max_ms, &written.snapshot_entries);
+        Timing::new(ms(heartbeat), ms(election_min), ms(election_max), *entries.get_ref()).map_err(
+            |error| {
+                let (key, setting) = match error {
+                    TimingError::Heartbeat { .. } => ("raft.heartbeat_ms", heartbeat),
+                    TimingError::ElectionTooShort { .. } => ("raft.election_min_ms", election_min),
+                    TimingError::NoSpread { .. } => ("raft.election_max_ms", election_max),
+                    TimingError::SnapshotEvery { .. } => ("raft.snapshot_entries", entries),
+                };
+                self.wrong(key, setting, format!("is {setting}"), error.to_string())
+            },
+        )
+    }
+
+    fn identity(
+        &self,
+        setting: &Setting<PathBuf>,
+        file: &Path,
+    ) -> Result<ConnectionIdentity, ConfigError> {
+        let allowed = "a certificate as `holdfast cluster new` makes it: one URI \
+                       spiffe://CLUSTER/node/NAME and the data centre as OU";
+        let wrong = |problem: String| self.wrong("tls.cert", setting, problem, allowed);
+        let certificate = CertificateDer::from_pem_file(file).map_err(|_| {
+            wrong(format!("names {}, which holds no certificate in PEM", file.display()))
+        })?;
+        let identity = ConnectionIdentity::of(&certificate)
+            .map_err(|error| wrong(format!("names {}: {error}", file.display())))?;
+        match identity.kind {
+            IdentityKind::Node if !identity.dc.is_empty() => Ok(identity),
+            IdentityKind::Node => {
+                Err(wrong(format!("names {}, which names no data centre", file.display())))
+            }
+            IdentityKind::Operator => {
+                Err(wrong(format!("names {}, an operator's", file.display())))
+            }
         }
-        if election_max <= election_min {
-            let problem = format!("is {}", election_max.as_millis());
-            let allowed =
-                format!("more than raft.election_min_ms, which is {}", election_min.as_millis());
-            return Err(self.wrong(
-                "raft.election_max_ms",
-                &written.election_max_ms,
-                problem,
-                allowed,
-            ));
-        }
-        Ok(Raft {
-            heartbeat,
-            election_min,
-            election_max,
-            snapshot_entries: self.number(
-                "raft.snapshot_entries",
-                &written.snapshot_entries,
-                100..=10_000_000,
-            )?,
+    }
+
+    fn memory(&self, settings: &Settings) -> Result<Memory, ConfigError> {
+        let written = &settings.memory;
+        let mib = |key, setting| Ok::<_, ConfigError>(self.count(key, setting, 4..=1 << 20)? << 20);
+        Ok(Memory {
+            block_cache: mib("memory.block_cache_mib", &written.block_cache_mib)?,
+            write_buffer: mib("memory.write_buffer_mib", &written.write_buffer_mib)?,
         })
     }
 
@@ -310,13 +323,6 @@ impl Checker<'_> {
             watches: self.count("limits.watches", &written.watches, 0..=1_000_000)?,
             request: self.ms("limits.request_ms", &written.request_ms, 100..=MS_MAX)?,
         })
-    }
-
-    fn disk(&self, settings: &Settings) -> Result<Disk, ConfigError> {
-        let written = &settings.disk;
-        let mib = self.number("disk.reserve_mib", &written.reserve_mib, 0..=1 << 30)?;
-        let percent = self.number("disk.reserve_percent", &written.reserve_percent, 0..=50)?;
-        Ok(Disk { reserve_bytes: mib << 20, reserve_percent: percent as u8 })
     }
 
     fn log(&self, settings: &Settings) -> Result<Log, ConfigError> {

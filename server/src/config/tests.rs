@@ -44,7 +44,11 @@ impl Written {
 fn a_written_configuration_is_accepted_and_complete() {
     let written = written();
     let config = written.check(|text| text).unwrap();
-    assert_eq!(config.identity.to_string(), "spiffe://test.example/node/a in north");
+    let identity = &config.identity;
+    assert_eq!(
+        (identity.cluster.as_str(), identity.name.as_str(), identity.dc.as_str()),
+        ("test.example", "a", "north")
+    );
     assert_eq!(config.data_dir, written.home.join("data"));
     assert_eq!(config.advertise.public, "https://127.0.0.1:7600");
     assert_eq!(config.advertise.peer, "127.0.0.1:7601");
@@ -55,7 +59,7 @@ fn a_written_configuration_is_accepted_and_complete() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
     let written = written();
-    let changes: [&dyn Fn(String) -> String; 16] = [
+    let changes: [&dyn Fn(String) -> String; 17] = [
         &|text| text.replace("127.0.0.1:7601", "127.0.0.1:7600"),
         &|text| text.replace("public = \"127.0.0.1:7600\"", "public = \"localhost\""),
         &|text| text.replace("public = \"127.0.0.1:7600\"", "public = \"127.0.0.1:0\""),
@@ -72,7 +76,8 @@ fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
         &|text| format!("{text}\n[raft]\nheartbeat_ms = 150\n"),
         &|text| format!("{text}\n[raft]\nelection_max_ms = 300\n"),
         &|text| format!("{text}\n[raft]\nsnapshot_entries = 1\n"),
-        &|text| format!("{text}\n[disk]\nreserve_percent = 51\n"),
+        &|text| format!("{text}\n[memory]\nblock_cache_mib = 1\n"),
+        &|text| text.replace("seeds = []", "seeds = [\"a:1\", \"b\"]"),
         &|text| format!("{text}\n[log]\nfilter = \"a=b=c\"\n"),
     ];
     let seen: String = changes

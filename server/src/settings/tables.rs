@@ -163,6 +163,23 @@ impl Default for RaftSettings {
     }
 }
 
+/// `[memory]`: what the database may take.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemorySettings {
+    /// Blocks of files kept for reading, in MiB.
+    pub block_cache_mib: Setting<u64>,
+    /// What is gathered before it is written to a file, for log and state each, in MiB. Up to three
+    /// times as much waits while the disk is slow.
+    pub write_buffer_mib: Setting<u64>,
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        MemorySettings { block_cache_mib: unplaced(128), write_buffer_mib: unplaced(64) }
+    }
+}
+
 /// `[limits]`: bounds on what callers may ask of this node at once.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -188,23 +205,6 @@ impl Default for LimitSettings {
             watches: unplaced(10_000),
             request_ms: unplaced(60_000),
         }
-    }
-}
-
-/// `[disk]`: room that is left free. Below the larger of the two a node gives up leadership and
-/// refuses pushes until there is room again; revocations still pass.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DiskSettings {
-    /// In MiB.
-    pub reserve_mib: Setting<u64>,
-    /// In percent of the file system.
-    pub reserve_percent: Setting<u64>,
-}
-
-impl Default for DiskSettings {
-    fn default() -> Self {
-        DiskSettings { reserve_mib: unplaced(1_024), reserve_percent: unplaced(5) }
     }
 }
 

@@ -1,0 +1,107 @@
+//! Which nodes an operator talks to, and with which certificate.
+
+use crate::failure::Failure;
+use anyhow::anyhow;
+use proto::admin::admin_client::AdminClient;
+use rustls::ClientConfig;
+use server::cluster::{
+    Description,
+    admin::{OperatorFiles, connect, operator_tls},
+};
+use std::{path::PathBuf, sync::Arc};
+use tonic::{Code, Response, Status, transport::Channel};
+
+/// Where the cluster is, and who asks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OperatorArgs {
+    /// Public endpoints of the cluster; the first that answers is asked.
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    endpoints: Vec<String>,
+    /// The authority of the cluster.
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The operator's certificate.
+    #[arg(long, global = true, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, global = true, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The directory of a `holdfast dev` cluster, in place of the four above.
+    #[arg(long, global = true, value_name = "DIR", conflicts_with_all = ["ca", "cert", "key"])]
+    dev: Option<PathBuf>,
+}
+
+/// A way to the nodes of one cluster.
+pub(crate) struct Connection {
+    endpoints: Vec<String>,
+    tls: Arc<ClientConfig>,
+}
+
+impl Connection {
+    pub(crate) fn new(args: &OperatorArgs) -> Result<Connection, Failure> {
+        let (known, files) = match &args.dev {
+            Some(dir) => {
+                let cluster = Description::load(dir).map_err(Failure::usage)?;
+                let files = cluster.operator();
+                (cluster.endpoints, files)
+            }
+            None => {
+                let file = |given: &Option<PathBuf>, option: &str| {
+                    given.clone().ok_or_else(|| {
+                        let hint = "name the operator's files, or a local cluster with --dev DIR";
+                        Failure::usage(anyhow!("{option} is missing; {hint}"))
+                    })
+                };
+                let files = OperatorFiles {
+                    ca: file(&args.ca, "--ca")?,
+                    cert: file(&args.cert, "--cert")?,
+                    key: file(&args.key, "--key")?,
+                };
+                (Vec::new(), files)
+            }
+        };
+        let endpoints = if args.endpoints.is_empty() { known } else { args.endpoints.clone() };
+        if endpoints.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "--endpoints is missing; name at least one https://HOST:PORT"
+            )));
+        }
+        Ok(Connection { endpoints, tls: operator_tls(&files)? })
+    }
+
+    pub(crate) fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// A connection to exactly this endpoint.
+    pub(crate) async fn to(&self, endpoint: &str) -> Result<AdminClient<Channel>, Failure> {
+        Ok(connect(endpoint, self.tls.clone()).await?)
+    }
+
+    /// Asks one endpoint after the other until one gives an answer. The request carries its id, so
+    /// asking a second node after a lost answer changes nothing twice.
+    pub(crate) async fn call<Request: Clone, Reply>(
+        &self,
+        request: Request,
+        call: impl AsyncFn(AdminClient<Channel>, Request) -> Result<Response<Reply>, Status>,
+    ) -> Result<Reply, Failure> {
+        let mut last = None;
+        for endpoint in &self.endpoints {
+            let node = match self.to(endpoint).await {
+                Ok(node) => node,
+                Err(failure) => {
+                    last = Some(failure);
+                    continue;
+                }
+            };
+            match call(node, request.clone()).await {
+                Ok(reply) => return Ok(reply.into_inner()),
+                Err(status) if status.code() == Code::Unavailable => {
+                    last = Some(Failure::from(status).context(format!("asking {endpoint}")));
+                }
+                Err(status) => return Err(status.into()),
+            }
+        }
+        Err(last.unwrap_or_else(|| Failure::unavailable(anyhow!("no endpoint was asked"))))
+    }
+}

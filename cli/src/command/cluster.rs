@@ -1,0 +1,87 @@
+//! `holdfast cluster new`: everything a cluster on real hosts starts from.
+
+use crate::{failure::Failure, output::Output, passphrase::new_passphrase};
+use clap::Subcommand;
+use serde_json::json;
+use server::cluster::{NodePlan, RealHosts, prepare};
+use std::path::PathBuf;
+
+/// Arguments of `holdfast cluster`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClusterArgs {
+    #[command(subcommand)]
+    command: ClusterCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    /// Write authority, certificates, epoch key and one configuration for each machine.
+    New(NewArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct NewArgs {
+    /// A machine: its name, its data centre, and the IP address or DNS name that others reach it by.
+    #[arg(long = "node", value_name = "NAME,DC,HOST", required = true)]
+    nodes: Vec<NodePlan>,
+    /// A new directory for the files; one directory in it for each machine.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The cluster's name, which stands in all its certificates.
+    #[arg(long, default_value = "holdfast")]
+    name: String,
+    /// Accept that the loss of one data centre can stop the cluster and lose acknowledged writes.
+    #[arg(long)]
+    allow_single_dc: bool,
+    /// Let everyone create wallets. Without this a registration token is made and asked for.
+    #[arg(long)]
+    open_registration: bool,
+    /// Seal the epoch key with a passphrase: every node then starts locked, until `admin unlock`.
+    #[arg(long)]
+    sealed_epoch_key: bool,
+    /// Read that passphrase from this file (mode 0600) and not from the terminal.
+    #[arg(long, value_name = "FILE", requires = "sealed_epoch_key")]
+    passphrase_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: ClusterArgs, output: &Output) -> Result<(), Failure> {
+    let ClusterCommand::New(args) = args.command;
+    let passphrase = match args.sealed_epoch_key {
+        true => Some(new_passphrase(args.passphrase_file.as_deref(), "the epoch key")?),
+        false => None,
+    };
+    let plan = RealHosts {
+        cluster: &args.name,
+        nodes: &args.nodes,
+        allow_single_dc: args.allow_single_dc,
+        open_registration: args.open_registration,
+        passphrase,
+    };
+    let dir = std::path::absolute(&args.dir)?;
+    let written = prepare(&dir, &plan)?;
+    let peers: Vec<&str> = written.iter().map(|node| node.peer.as_str()).collect();
+    let endpoints: Vec<&str> = written.iter().map(|node| node.endpoint.as_str()).collect();
+    if output.is_json() {
+        output.value(&json!({ "dir": dir, "nodes": written, "peers": peers }));
+        return Ok(());
+    }
+    output.line(format!("Wrote the cluster {} into {}.", args.name, dir.display()));
+    output.line("");
+    for node in &written {
+        output.line(format!("  {:<16} {}", node.name, node.dir.display()));
+    }
+    output.line(format!(
+        "\n1. Copy each directory to its machine, and start there:\n\
+         \x20    holdfast node --config {}/config.toml\n\
+         2. Form the cluster, once, from here:\n\
+         \x20    holdfast admin bootstrap --endpoints {} \\\n\
+         \x20        --ca {dir}/ca.pem --cert {dir}/operator.pem --key {dir}/operator.key \\\n\
+         \x20        {}\n\
+         3. Move {dir}/ca.key to where no network reaches it: it can add nodes and operators.",
+        written.first().map_or("NAME", |node| node.name.as_str()),
+        endpoints.join(","),
+        peers.join(" "),
+        dir = dir.display(),
+    ));
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! One node, from a checked configuration to its end. Build order: engine, node, keyring, service,
+//! listeners; the other way round at the end.
+
+mod error;
+
+pub use error::{Ending, RunError};
+
+use crate::{
+    config::{Config, Registration, read_secret},
+    drain, epoch_key, tls,
+};
+use api::{Clock, Parts, Policy, Service};
+use prometheus_client::registry::Registry;
+use raft::{
+    Node, NodeConfig,
+    listener::{self, Limits},
+};
+use std::{fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, sync::Arc};
+use store::engine::rocks::{Memory, RocksEngine};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// Runs a node until a signal ends it.
+///
+/// # Errors
+/// It did not start, or could not go on. [`RunError::ending`] says what to do about it.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    let leave = drain::on_signals().map_err(RunError::Signals)?;
+    let certificates = tls::load(&config)?;
+    let keyring = Arc::new(epoch_key::keyring(&config.epoch_key)?);
+    let policy = policy(&config)?;
+    let (public, peer) = (bind(config.listen.public).await?, bind(config.listen.peer).await?);
+    let metrics = match config.listen.metrics {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+
+    let engine = open(&config).await?;
+    let mut registry = Registry::default();
+    let peer_tls = certificates.peer.clone();
+    let node = Node::start(node_config(&config), engine, peer_tls, &mut registry).await?;
+    let service = Service::new(Parts {
+        node: node.clone(),
+        keyring,
+        keys: Arc::new(epoch_key::Source::new(&config.epoch_key)),
+        trust_domain: config.identity.cluster.clone(),
+        policy,
+        clock: Clock::system(),
+        registry,
+    });
+
+    let (closed, ended) = (CancellationToken::new(), CancellationToken::new());
+    let mut listeners = JoinSet::new();
+    let limits = Limits { connections: config.limits.connections, ..Limits::PUBLIC };
+    let routes = service.public_routes();
+    listeners.spawn(listener::serve_with(
+        public,
+        certificates.public,
+        routes,
+        closed.clone(),
+        limits,
+    ));
+    let routes = raft::peer_routes(&node).merge(service.peer_routes());
+    let tls = certificates.peer.server();
+    listeners.spawn(listener::serve_with(peer, tls, routes, ended.clone(), Limits::PEER));
+    if let Some(metrics) = metrics {
+        let (routes, ended) = (service.metrics_routes(), ended.clone());
+        let served = axum::serve(metrics, routes);
+        listeners.spawn(async move {
+            served.with_graceful_shutdown(async move { ended.cancelled().await }).await
+        });
+    }
+    let attending = tokio::spawn({
+        let (service, ended) = (service.clone(), ended.clone());
+        async move { service.attend(ended).await }
+    });
+    info!(
+        node = config.identity.name, dc = config.identity.dc, cluster = config.identity.cluster,
+        public = %config.listen.public, peer = %config.listen.peer, "serving"
+    );
+
+    let outcome = tokio::select! {
+        () = leave.cancelled() => Ok(()),
+        reason = node.fatal() => Err(RunError::Fatal(reason)),
+        Some(ended) = listeners.join_next() => Err(RunError::listener(ended)),
+    };
+    // A node that cannot go on has nothing to hand over with.
+    let hand_over = if outcome.is_ok() { config.drain_timeout } else { std::time::Duration::ZERO };
+    // The public port first stops taking connections, so that new requests go to other nodes while
+    // those under way end; peers are needed until the last leadership has moved.
+    service.leave();
+    closed.cancel();
+    node.shutdown(hand_over).await;
+    ended.cancel();
+    while listeners.join_next().await.is_some() {}
+    // It ends with `ended`; were it to fail instead, there is nothing left to attend to.
+    let _ = attending.await;
+    info!(node = config.identity.name, "ended");
+    outcome
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
+}
+
+/// Opens the database, off the runtime: replaying a log takes a while.
+async fn open(config: &Config) -> Result<Arc<RocksEngine>, RunError> {
+    let dir = config.data_dir.clone();
+    let unusable = |source| RunError::Directory { dir: dir.clone(), source };
+    DirBuilder::new().mode(0o700).recursive(true).create(&dir).map_err(unusable)?;
+    let memory =
+        Memory { block_cache: config.memory.block_cache, write_buffer: config.memory.write_buffer };
+    let database = dir.join("db");
+    let opened = tokio::task::spawn_blocking(move || RocksEngine::open(&database, memory)).await;
+    opened
+        .map_err(|error| unusable(io::Error::other(error)))?
+        .map(Arc::new)
+        .map_err(RunError::Engine)
+}
+
+fn node_config(config: &Config) -> NodeConfig {
+    NodeConfig {
+        name: config.identity.name.clone(),
+        dc: config.identity.dc.clone(),
+        role: config.role,
+        peer: config.advertise.peer.clone(),
+        endpoint: config.advertise.public.clone(),
+        directory: config.data_dir.clone(),
+        seeds: config.seeds.clone(),
+        timing: config.timing.clone(),
+    }
+}
+
+fn policy(config: &Config) -> Result<Policy, RunError> {
+    let registration = match &config.registration {
+        Registration::Open => api::Registration::Open,
+        Registration::Token(file) => {
+            let secret = read_secret(file)?;
+            let text = std::str::from_utf8(secret.expose())
+                .map_err(|_| RunError::NoTokens { file: file.clone() })?;
+            let tokens = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            if tokens.clone().next().is_none() {
+                return Err(RunError::NoTokens { file: file.clone() });
+            }
+            api::Registration::tokens(tokens)
+        }
+    };
+    let limits = api::Limits {
+        requests: config.limits.requests,
+        pulls: config.limits.pulls,
+        watches: config.limits.watches,
+        deadline_max: config.limits.request,
+        ..api::Limits::default()
+    };
+    Ok(Policy { registration, limits, reflection: config.listen.reflection })
+}

@@ -1,0 +1,112 @@
+//! Certificates from files to what the two TLS listeners serve with.
+
+use crate::config::{Config, SecretFileError, read_secret};
+use arc_swap::ArcSwap;
+use raft::{PeerTls, TlsError};
+use rustls::{
+    RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier, version,
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why certificates cannot be served with.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file does not hold what it should.
+    #[error("{} holds no {what} in PEM: {source}", file.display())]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// What the parser found.
+        source: pem::Error,
+    },
+    /// The key's file cannot be read, or others can read it.
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
+    /// They do not fit together, or name somebody else.
+    #[error("{} cannot be used: {source}", file.display())]
+    Unfit {
+        /// The node's certificate.
+        file: PathBuf,
+        /// What does not fit.
+        source: TlsError,
+    },
+    /// The public listener cannot use them.
+    #[error("{} cannot be used on the public port: {problem}", file.display())]
+    Public {
+        /// The node's certificate.
+        file: PathBuf,
+        /// What the TLS library found.
+        problem: String,
+    },
+}
+
+/// A node's certificate files, read.
+pub struct Certificates {
+    /// Mutual TLS between nodes.
+    pub peer: PeerTls,
+    /// TLS for everyone; a certificate of the cluster's authority is looked at if one is shown.
+    pub public: Arc<ArcSwap<ServerConfig>>,
+}
+
+/// Reads the files that the configuration names.
+///
+/// # Errors
+/// A file is not what it should be, or they do not fit together.
+pub fn load(config: &Config) -> Result<Certificates, CertificateError> {
+    let files = &config.tls;
+    let roots = certificates(&files.ca)?;
+    let chain = certificates(&files.cert)?;
+    let secret = read_secret(&files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(secret.expose()).map_err(|source| {
+        CertificateError::BadFile { file: files.key.clone(), what: "private key", source }
+    })?;
+    let public = public(roots.clone(), chain.clone(), key.clone_key())
+        .map_err(|problem| CertificateError::Public { file: files.cert.clone(), problem })?;
+    let peer = PeerTls::new(&config.identity.cluster, roots, chain, key)
+        .map_err(|source| CertificateError::Unfit { file: files.cert.clone(), source })?;
+    Ok(Certificates { peer, public: Arc::new(ArcSwap::from_pointee(public)) })
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let bad = |source| {
+        let file = file.to_path_buf();
+        CertificateError::BadFile { file, what: "certificate", source }
+    };
+    let found: Vec<_> =
+        CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(bad)?;
+    if found.is_empty() { Err(bad(pem::Error::NoItemsFound)) } else { Ok(found) }
+}
+
+/// Callers without a certificate are wallets; one that is shown must be good.
+fn public(
+    roots: Vec<CertificateDer<'static>>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root).map_err(|error| error.to_string())?;
+    }
+    let callers = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(|error| error.to_string())?
+        .with_client_cert_verifier(callers)
+        .with_single_cert(chain, key)
+        .map_err(|error| error.to_string())?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
