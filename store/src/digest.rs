@@ -10,7 +10,9 @@
 //!
 //! where the key is {slot, table, rest}: without group and incarnation, because a state that was
 //! copied into a new incarnation is the same state. The row that says how far the group has come
-//! holds this digest, so it alone is left out.
+//! holds this digest, so it alone is left out. What is written over or removed has to be subtracted, so
+//! it is read once more; only a record's body, which may be large, is not: its entry keeps its
+//! [`PairHash`].
 //!
 //! What this is for: replicas at the same position compare digests, and a snapshot is believed only
 //! if what arrived has the digest it announced. It finds damage and divergence, by accident or
@@ -27,24 +29,37 @@ use types::hash::tagged;
 #[cfg(test)]
 mod tests;
 
+/// The hash of one pair: what it adds to the digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PairHash([u8; 32]);
+
+impl PairHash {
+    /// The hash of a pair; the key without group and incarnation.
+    pub fn of(key: &[u8], value: &[u8]) -> Self {
+        // Keys are at most 64 bytes long: see `keys`.
+        let length = (key.len() as u16).to_be_bytes();
+        PairHash(tagged("holdfast/1 state", &[&length, key, value]))
+    }
+}
+
 /// The digest of a set of pairs. The empty set's is zero.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StateDigest([u64; 4]);
 
 impl StateDigest {
     /// Counts a pair in.
-    pub fn add(&mut self, key: &[u8], value: &[u8]) {
+    pub fn add(&mut self, pair: PairHash) {
         let mut carry = false;
-        for (sum, term) in self.0.iter_mut().zip(words(key, value)) {
+        for (sum, term) in self.0.iter_mut().zip(words(pair.0)) {
             (*sum, carry) = add(*sum, term, carry);
         }
     }
 
     /// Counts a pair out that was counted in before.
-    pub fn remove(&mut self, key: &[u8], value: &[u8]) {
+    pub fn remove(&mut self, pair: PairHash) {
         // Subtraction is the addition of the complement, plus one.
         let mut carry = true;
-        for (sum, term) in self.0.iter_mut().zip(words(key, value)) {
+        for (sum, term) in self.0.iter_mut().zip(words(pair.0)) {
             (*sum, carry) = add(*sum, !term, carry);
         }
     }
@@ -60,7 +75,7 @@ impl StateDigest {
 
     /// The digest of these 32 bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        StateDigest(words_of(bytes))
+        StateDigest(words(bytes))
     }
 }
 
@@ -76,13 +91,7 @@ impl fmt::Debug for StateDigest {
     }
 }
 
-fn words(key: &[u8], value: &[u8]) -> [u64; 4] {
-    // Keys are shorter than 64 bytes: see `keys`.
-    let length = (key.len() as u16).to_be_bytes();
-    words_of(tagged("holdfast/1 state", &[&length, key, value]))
-}
-
-fn words_of(bytes: [u8; 32]) -> [u64; 4] {
+fn words(bytes: [u8; 32]) -> [u64; 4] {
     let mut words = [0; 4];
     for (word, from) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*from);

@@ -2,8 +2,7 @@
 //!
 //! | format | drawn in | frozen in |
 //! |---|---|---|
-//! | keys | [`crate::keys`] | `tests/formats/v001_keys.hex` |
-//! | values | [`crate::rows`] | `tests/formats/v001_values.hex` |
+//! | keys and values | [`crate::keys`], [`crate::rows`] | `tests/formats/v001_rows.hex` |
 //! | commands | [`crate::command`] | `tests/formats/v001_commands.hex` |
 //! | snapshot frames | [`crate::snapshot::format`] | `tests/formats/v001_snapshot.hex` |
 //! | audit leaves | [`crate::audit`] | `tests/formats/v001_audit.hex` |

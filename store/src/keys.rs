@@ -11,23 +11,22 @@
 //! and to no wallet stand in slot `ffff`, behind all slots. The bytes sort as the values do, and
 //! decoding an encoding gives the value back. Never serde.
 //!
-//! Table numbers stand in [`Key::table`] and are never reused.
-
-use std::fmt;
-use std::ops::Deref;
+//! Table numbers stand in one list below and are never reused.
 
 use types::ids::{GroupId, Locator, NodeId, RecordId, RequestId, Slot, WalletId};
 use types::layout::{FormatError, Problem, Reader};
 
 use crate::act::Caller;
 
+mod bytes;
 #[cfg(test)]
 mod tests;
 
+pub use bytes::KeyBytes;
+use bytes::KeyWriter;
+
 /// The slot number of rows that belong to the group itself.
 const GROUP_SLOT: u16 = 0xffff;
-/// How many bytes stand before what the digest covers: group and incarnation.
-const UNDIGESTED: usize = 12;
 const WHAT: &str = "state key";
 
 /// Whose keys: one life of one group.
@@ -46,7 +45,7 @@ impl Prefix {
             Some(next) => Prefix { incarnation: next, ..self },
             None => Prefix { group: GroupId(self.group.0 + 1), incarnation: 0 },
         };
-        (self.start().bytes, end.start().bytes)
+        (self.start().finish(), end.start().finish())
     }
 
     fn start(self) -> KeyWriter {
@@ -221,7 +220,7 @@ impl Key {
             Key::SlotMap(region) => writer.u8(*region),
             Key::Epoch(epoch) => writer.fixed(&epoch.to_be_bytes()),
         }
-        .bytes
+        .finish()
     }
 
     /// The prefix and the key of these bytes, all of them.
@@ -320,96 +319,8 @@ impl MetaKey {
     pub fn encode(self) -> KeyBytes {
         match self {
             MetaKey::Incarnation(group) => {
-                KeyWriter::default().u8(1).fixed(&group.0.to_be_bytes()).bytes
+                KeyWriter::default().u8(1).fixed(&group.0.to_be_bytes()).finish()
             }
         }
-    }
-}
-
-/// The bytes of a key, without an allocation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyBytes {
-    length: u8,
-    bytes: [u8; KeyBytes::MAX],
-}
-
-impl KeyBytes {
-    /// No key is longer, in bytes.
-    pub const MAX: usize = 64;
-
-    /// What the digest covers of a key of the state: all but group and incarnation.
-    pub fn digested(&self) -> &[u8] {
-        Self::digested_of(self)
-    }
-
-    /// As [`KeyBytes::digested`], of a key as an engine shows it.
-    pub fn digested_of(key: &[u8]) -> &[u8] {
-        &key[UNDIGESTED.min(key.len())..]
-    }
-
-    /// The key under `prefix` of which `digested` is what the digest covers, if that is not too long.
-    pub(crate) fn under(prefix: Prefix, digested: &[u8]) -> Option<Self> {
-        (UNDIGESTED + digested.len() <= Self::MAX).then(|| prefix.start().fixed(digested).bytes)
-    }
-
-    /// The least key that is greater.
-    pub(crate) fn after(self) -> Vec<u8> {
-        [&self[..], &[0]].concat()
-    }
-}
-
-impl Default for KeyBytes {
-    fn default() -> Self {
-        KeyBytes { length: 0, bytes: [0; Self::MAX] }
-    }
-}
-
-impl Deref for KeyBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.length)]
-    }
-}
-
-impl Ord for KeyBytes {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self[..].cmp(&other[..])
-    }
-}
-
-impl PartialOrd for KeyBytes {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Debug for KeyBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyBytes({} bytes)", self.len())
-    }
-}
-
-#[derive(Default)]
-struct KeyWriter {
-    bytes: KeyBytes,
-}
-
-impl KeyWriter {
-    fn fixed(mut self, bytes: &[u8]) -> Self {
-        let start = usize::from(self.bytes.length);
-        let end = start + bytes.len();
-        // The longest key, a receipt's, has 63 bytes: `tests` encodes one of each.
-        self.bytes.bytes[start..end].copy_from_slice(bytes);
-        self.bytes.length = end as u8;
-        self
-    }
-
-    fn u8(self, value: u8) -> Self {
-        self.fixed(&[value])
-    }
-
-    fn u64(self, value: u64) -> Self {
-        self.fixed(&value.to_be_bytes())
     }
 }

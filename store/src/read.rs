@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use types::ids::GroupId;
 
-use crate::digest::StateDigest;
+use crate::digest::{PairHash, StateDigest};
 use crate::engine::{Column, Direction, Engine, EngineView};
 use crate::entry::{Applied, Position};
 use crate::fault::Fault;
@@ -89,7 +89,7 @@ impl Reader {
         let (from, to) = self.prefix.range();
         self.view.scan(Column::State, &from, &to, Direction::Forward, &mut |key, value| {
             if *key != applied[..] {
-                digest.add(KeyBytes::digested_of(key), value);
+                digest.add(PairHash::of(KeyBytes::digested_of(key), value));
             }
             ControlFlow::Continue(())
         })?;

@@ -1,12 +1,15 @@
 //! The values of the state: one type per table of [`crate::keys::Key`].
 //!
-//! Each is stored as [`crate::codec`] writes it, version byte first. Fields are only ever appended
+//! Each is stored as `codec.rs` writes it, version byte first. Fields are only ever appended
 //! under a new version: see [`crate::formats`].
 
 mod group;
 mod ring;
 mod system;
 mod wallet;
+
+#[cfg(test)]
+mod tests;
 
 pub use group::{
     AppliedRow, AuditLeafRow, LocatorRow, MembershipAt, ReceiptRow, SlotSpan, SlotsRow, StandingRow,

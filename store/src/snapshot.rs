@@ -6,7 +6,7 @@
 //! flushed, one synced write names it ([`crate::Machine::finish_install`]), and the former one is
 //! removed. Killed at any step, the group is the old one, the new one, or is fetched again.
 //!
-//! Frames are drawn in [`format`].
+//! Frames are drawn in [`mod@format`].
 
 use crate::codec;
 use crate::digest::StateDigest;

@@ -59,8 +59,9 @@ pub enum SystemCommand {
 pub struct Bootstrap {
     /// The cluster's name for ever.
     pub cluster: ClusterId,
-    /// Its first nodes, which get the ids 1, 2, … in this order and vote in every group. One that has
-    /// not started yet has [`Incarnation::ZERO`] and brings its own when it registers.
+    /// Its first nodes, which get the ids 1, 2, … in this order and vote in every group; so they are
+    /// held to P1's rule. One that has not started yet has [`Incarnation::ZERO`] and brings its own
+    /// when it registers.
     pub nodes: Vec<NewNode>,
     /// How many groups hold wallets, at least one: they are the groups from
     /// [`GroupId::FIRST_WALLET`] on, and share the slots evenly.

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 mod tests;
 
 type Map = BTreeMap<Vec<u8>, Arc<[u8]>>;
+type Before = Option<Arc<[u8]>>;
 
 /// What a crash takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,8 @@ pub struct MemoryEngine {
 #[derive(Default)]
 struct ColumnState {
     map: Arc<Map>,
-    undo: Vec<(Vec<u8>, Option<Arc<[u8]>>)>,
+    /// Keys and what stood there before, newest last.
+    undo: Vec<(Vec<u8>, Before)>,
 }
 
 impl ColumnState {

@@ -1,7 +1,7 @@
 //! RocksDB as the engine of a node.
 //!
 //! One database holds all groups of a node. Every option that matters to durability is spelled out
-//! in [`options`], with its reason; nothing is left to a default that an upgrade could change.
+//! in `rocks/options.rs`, with its reason; nothing is left to a default that an upgrade could change.
 //!
 //! A sync is `flush_wal(true)`, not a synced write, so that whoever applies entries meanwhile does
 //! not queue behind the disk. `State` never enters the write-ahead log: it becomes durable when a

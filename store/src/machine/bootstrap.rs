@@ -8,8 +8,8 @@ use types::layout::strictly_ascending;
 use types::rejection::Rejection;
 
 use super::apply::{Halt, refused};
-use super::cluster;
 use super::view::View;
+use super::{cluster, placement};
 use crate::command::{Bootstrap, SystemReply};
 use crate::keys::Key;
 use crate::rows::{ClusterRow, PlacementRow, SlotMapRow, SlotSpan, SlotsRow};
@@ -79,7 +79,7 @@ fn share(number: u32, groups: u32) -> (Slot, Slot) {
 fn check(bootstrap: &Bootstrap) -> Result<(), Halt> {
     let no =
         |message: String| Err(refused("malformed", format!("the cluster cannot begin: {message}")));
-    let Bootstrap { nodes, wallet_groups, regions, policy, .. } = bootstrap;
+    let Bootstrap { nodes, wallet_groups, regions, policy, allow_single_dc, .. } = bootstrap;
     if !(1..=u32::from(Slot::COUNT)).contains(wallet_groups) {
         return no(format!(
             "there must be 1 to {} wallet groups, not {wallet_groups}",
@@ -94,6 +94,7 @@ fn check(bootstrap: &Bootstrap) -> Result<(), Halt> {
     }
     cluster::check_policy(policy)?;
     nodes.iter().try_for_each(cluster::check_node)?;
+    placement::check_zero_loss(*allow_single_dc, nodes.iter().map(|node| node.dc.clone()))?;
     let mut names: Vec<_> = nodes.iter().map(|node| &node.name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -40,17 +40,26 @@ pub(super) fn set(view: &mut View<'_>, placing: &Placing) -> Result<SystemReply,
     for id in learners {
         cluster::in_service(view, *id)?;
     }
-    if !cluster.allow_single_dc && !zero_loss(dcs) {
-        let message = "the loss of one data centre could lose acknowledged writes: spread the voters so that none \
-                       holds a majority, or allow a single data centre";
-        return Err(refused("zero_loss", message));
-    }
+    check_zero_loss(cluster.allow_single_dc, dcs)?;
     let version = present + 1;
     view.put(
         &Key::Placement(*group),
         &PlacementRow { version, voters: voters.clone(), learners: learners.clone() },
     );
     Ok(SystemReply::Placed { version })
+}
+
+/// Promise P1: every majority of the voters spans two data centres, unless the cluster renounces it.
+pub(super) fn check_zero_loss(
+    allow_single_dc: bool,
+    dcs: impl IntoIterator<Item = String>,
+) -> Result<(), Halt> {
+    if allow_single_dc || zero_loss(dcs) {
+        return Ok(());
+    }
+    let message = "the loss of one data centre could lose acknowledged writes: spread the voters so that none \
+                   holds a majority, or allow a single data centre";
+    Err(refused("zero_loss", message))
 }
 
 fn check_lists(placing: &Placing) -> Result<(), Halt> {

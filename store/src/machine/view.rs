@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use types::sealed::Sealed;
 
 use crate::codec;
-use crate::digest::StateDigest;
+use crate::digest::{PairHash, StateDigest};
 use crate::engine::{Batch, Column, EngineView};
 use crate::fault::Fault;
 use crate::keys::{Key, KeyBytes, Prefix};
@@ -33,12 +34,16 @@ enum Before {
     Unread,
     Absent,
     Present(Vec<u8>),
+    /// Not looked at either, but its share of the digest is known.
+    Counted(PairHash),
 }
 
 /// What the batch makes of it.
 enum Now {
     Untouched,
     Value(Vec<u8>),
+    /// A value whose share of the digest is known already.
+    Counted(Vec<u8>, PairHash),
     Gone,
 }
 
@@ -88,6 +93,25 @@ impl<'a> View<'a> {
         self.write(key, Before::Unread, Now::Gone);
     }
 
+    /// Writes a body in the place of the one that `former` was returned for, and returns its own
+    /// share of the digest, to be kept beside it: a large value is not read to be replaced.
+    pub(crate) fn put_body(
+        &mut self,
+        key: &Key,
+        body: &Sealed,
+        former: Option<PairHash>,
+    ) -> PairHash {
+        let value = codec::encode(body);
+        let pair = PairHash::of(key.encode(self.prefix).digested(), &value);
+        self.write(key, former.map_or(Before::Absent, Before::Counted), Now::Counted(value, pair));
+        pair
+    }
+
+    /// Removes the body that `former` was returned for.
+    pub(crate) fn delete_body(&mut self, key: &Key, former: PairHash) {
+        self.write(key, Before::Counted(former), Now::Gone);
+    }
+
     fn write(&mut self, key: &Key, before: Before, now: Now) {
         let row = self
             .rows
@@ -99,22 +123,27 @@ impl<'a> View<'a> {
     /// Moves every change into `batch` and counts it into `digest`.
     pub(crate) fn finish(self, digest: &mut StateDigest, batch: &mut Batch) -> Result<(), Fault> {
         for (key, row) in self.rows {
+            let pair = |value: &[u8]| PairHash::of(key.digested(), value);
             let before = match row.before {
                 _ if matches!(row.now, Now::Untouched) => continue,
-                Before::Unread => self.engine.get(Column::State, &key)?,
+                Before::Unread => self.engine.get(Column::State, &key)?.map(|value| pair(&value)),
                 Before::Absent => None,
-                Before::Present(value) => Some(value),
+                Before::Present(value) => Some(pair(&value)),
+                Before::Counted(before) => Some(before),
             };
-            if let Some(before) = &before {
-                digest.remove(key.digested(), before);
-            }
-            match row.now {
-                Now::Value(now) => {
-                    digest.add(key.digested(), &now);
-                    batch.put(Column::State, &key, &now);
+            before.into_iter().for_each(|before| digest.remove(before));
+            let now = match row.now {
+                Now::Value(value) => Some((pair(&value), value)),
+                Now::Counted(value, pair) => Some((pair, value)),
+                Now::Gone | Now::Untouched => None,
+            };
+            match now {
+                Some((pair, value)) => {
+                    digest.add(pair);
+                    batch.put(Column::State, &key, &value);
                 }
-                Now::Gone if before.is_some() => batch.delete(Column::State, &key),
-                Now::Gone | Now::Untouched => {}
+                None if before.is_some() => batch.delete(Column::State, &key),
+                None => {}
             }
         }
         Ok(())
@@ -124,7 +153,8 @@ impl<'a> View<'a> {
 impl Pending {
     fn value(&self) -> Option<&[u8]> {
         match (&self.now, &self.before) {
-            (Now::Value(value), _) | (Now::Untouched, Before::Present(value)) => Some(value),
+            (Now::Value(value) | Now::Counted(value, _), _)
+            | (Now::Untouched, Before::Present(value)) => Some(value),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use types::sealed::Sealed;
 use types::tree::Frontier;
 
 use super::Ring;
+use crate::digest::PairHash;
 
 /// A wallet's head and counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct EntryRow {
     pub size: u32,
     /// The sequence number of the head that wrote it.
     pub seq: u64,
+    /// What the body's row adds to the digest, so that it can be replaced or removed unread.
+    pub body: PairHash,
 }
 
 /// The hash of a head.

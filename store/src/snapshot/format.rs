@@ -39,11 +39,14 @@ pub const FRAME_TARGET: usize = 256 << 10;
 /// No frame has more bytes: its target, and one row that no limit of today comes near.
 pub const FRAME_MAX: usize = FRAME_TARGET + (32 << 20);
 
+/// A key, without group and incarnation, and its value.
+pub(super) type Row<'a> = (&'a [u8], &'a [u8]);
+
 /// A frame, parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
     Header(SnapshotMeta),
-    Rows(Vec<(&'a [u8], &'a [u8])>),
+    Rows(Vec<Row<'a>>),
     End { rows: u64 },
 }
 
@@ -161,7 +164,7 @@ fn read_position(reader: &mut Reader<'_>) -> Result<Position, FormatError> {
     })
 }
 
-fn read_rows(mut reader: Reader<'_>) -> Result<Vec<(&[u8], &[u8])>, FormatError> {
+fn read_rows(mut reader: Reader<'_>) -> Result<Vec<Row<'_>>, FormatError> {
     let mut rows = Vec::new();
     while rows.is_empty() || reader.remaining() > 0 {
         let length = reader.u8("key length")?;

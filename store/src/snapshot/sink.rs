@@ -6,9 +6,9 @@ use types::ids::GroupId;
 use types::layout::FormatError;
 
 use super::SnapshotMeta;
-use super::format::{self, Frame};
+use super::format::{self, Frame, Row};
 use crate::codec;
-use crate::digest::StateDigest;
+use crate::digest::{PairHash, StateDigest};
 use crate::engine::{Batch, Column, Durability, Engine};
 use crate::entry::Position;
 use crate::fault::Fault;
@@ -135,11 +135,11 @@ impl SnapshotSink {
         Ok(())
     }
 
-    fn write(&mut self, rows: &[(&[u8], &[u8])]) -> Result<(), SnapshotError> {
+    fn write(&mut self, rows: &[Row<'_>]) -> Result<(), SnapshotError> {
         let mut batch = Batch::with_capacity(rows.len(), format::FRAME_TARGET);
         for (key, value) in rows {
             batch.put(Column::State, &self.key(key)?, value);
-            self.digest.add(key, value);
+            self.digest.add(PairHash::of(key, value));
             self.last.clear();
             self.last.extend_from_slice(key);
         }

@@ -89,6 +89,9 @@ fn pairs(view: &dyn EngineView, column: Column) -> Pairs {
     pairs.remove(0).into_iter().collect()
 }
 
+/// A moment of both engines, and what was in it.
+type Pinned = ([Arc<dyn EngineView>; 2], [Pairs; 3]);
+
 fn all(view: &dyn EngineView) -> [Pairs; 3] {
     Column::ALL.map(|column| pairs(view, column))
 }
@@ -101,7 +104,7 @@ proptest! {
         let memory = MemoryEngine::new();
         let mut directory = tempfile::tempdir().unwrap();
         let mut rocks = RocksEngine::open(directory.path(), SMALL).unwrap();
-        let mut pinned: Vec<(Arc<dyn EngineView>, Arc<dyn EngineView>, [Pairs; 3])> = Vec::new();
+        let mut pinned: Vec<Pinned> = Vec::new();
         for step in &steps {
             match step {
                 Step::Write(ops, synced) => {
@@ -122,7 +125,7 @@ proptest! {
                     memory.flush(*column).unwrap();
                     rocks.flush(*column).unwrap();
                 }
-                Step::Snapshot => pinned.push((memory.snapshot(), rocks.snapshot(), all(&memory))),
+                Step::Snapshot => pinned.push(([memory.snapshot(), rocks.snapshot()], all(&memory))),
                 Step::Kill => {
                     memory.crash(Crash::Process);
                     pinned.clear();
@@ -133,9 +136,9 @@ proptest! {
             }
             prop_assert_eq!(all(&memory), all(&rocks));
         }
-        for (memory, rocks, seen) in &pinned {
-            prop_assert_eq!(&all(&**memory), seen);
-            prop_assert_eq!(&all(&**rocks), seen);
+        for (views, seen) in &pinned {
+            prop_assert_eq!(&all(&*views[0]), seen);
+            prop_assert_eq!(&all(&*views[1]), seen);
         }
     }
 

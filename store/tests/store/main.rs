@@ -4,10 +4,10 @@
 mod audit;
 mod damage;
 mod engines;
-
+mod formats;
 mod model;
 mod receipts;
 mod replicas;
-
+mod scripts;
 mod snapshots;
 mod support;

@@ -17,8 +17,7 @@ fn filled(records: usize) -> Replica {
     let mut replica = Replica::in_memory(GROUP);
     replica.apply(&act::bootstrap(Policy::default()));
     let phone = device("phone");
-    let name = (0..).map(|n| format!("wallet {n}")).find(|name| in_group(name)).unwrap();
-    let mut draft = Draft::new(&name, 0, vec![phone]);
+    let mut draft = Draft::in_group(vec![phone]);
     for n in 0..records {
         let body = vec![n as u8; 1 + (n * 37_003) % 200_000];
         let (push, next) = draft.push(&phone, &[Edit::Write(record(&n.to_string()), body)], 1_000);
@@ -27,12 +26,6 @@ fn filled(records: usize) -> Replica {
         draft = next;
     }
     replica
-}
-
-/// Whether the wallet of this name falls to [`GROUP`], which owns the lower half of the slots.
-fn in_group(name: &str) -> bool {
-    let wallet = Draft::new(name, 0, vec![device("phone")]).wallet;
-    types::ids::Slot::of(&wallet).get() < 2048
 }
 
 fn frames(replica: &mut Replica) -> Vec<Vec<u8>> {

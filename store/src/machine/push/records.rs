@@ -114,17 +114,15 @@ pub(super) fn write(
     let seq = push.head.head().seq;
     for record in &push.records {
         let RecordWrite { id, version, body_hash, size, sealed } = record;
-        let entry = EntryRow { version: *version, body_hash: *body_hash, size: *size, seq };
+        let former = view.get::<EntryRow>(&Key::Entry(home, *id))?.map(|entry| entry.body);
+        let body = view.put_body(&Key::Body(home, *id), sealed, former);
+        let entry = EntryRow { version: *version, body_hash: *body_hash, size: *size, seq, body };
         view.put(&Key::Entry(home, *id), &entry);
-        match version {
-            // There is no version 0, so there is no body to replace.
-            1 => view.put_new(&Key::Body(home, *id), sealed),
-            _ => view.put(&Key::Body(home, *id), sealed),
-        }
     }
     for id in &push.removed {
+        let former: EntryRow = view.expect(&Key::Entry(home, *id))?;
+        view.delete_body(&Key::Body(home, *id), former.body);
         view.delete(&Key::Entry(home, *id));
-        view.delete(&Key::Body(home, *id));
         bury(view, home, row, RemovalRow { record: *id, seq }, policy)?;
     }
     // Bounded by the policy, whose limit of records has 32 bits; or falling from a value that was.

@@ -1,5 +1,9 @@
 //! One replica of one group, over either engine, that restarts and loses what a crash would take.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use store::engine::memory::{Crash, MemoryEngine};
@@ -131,14 +135,26 @@ impl Replica {
     }
 }
 
-/// A copy of a database directory while it is open and idle: what a killed process leaves.
-pub(crate) fn copy_of(directory: &std::path::Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(directory).unwrap() {
-        let file = file.unwrap();
-        if file.file_name() != "LOCK" {
-            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+/// A copy of a database directory while it is open: what a process killed now would leave.
+pub(crate) fn copy_of(directory: &Path) -> tempfile::TempDir {
+    // RocksDB tidies up in the background. A copy during which a file came, grew or went is of no
+    // one moment, and is made anew.
+    loop {
+        let before = listing(directory);
+        let copy = tempfile::tempdir().unwrap();
+        let names = before.keys().filter(|name| *name != "LOCK");
+        let copied = names
+            .map(|name| std::fs::copy(directory.join(name), copy.path().join(name)))
+            .collect::<io::Result<Vec<_>>>();
+        if copied.is_ok() && listing(directory) == before {
+            return copy;
         }
     }
-    copy
+}
+
+/// Names and lengths of the files in a directory.
+fn listing(directory: &Path) -> BTreeMap<OsString, u64> {
+    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap());
+    // A file that went since it was listed is not there.
+    files.filter_map(|file| Some((file.file_name(), file.metadata().ok()?.len()))).collect()
 }

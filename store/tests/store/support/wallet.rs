@@ -99,6 +99,18 @@ impl Draft {
         }
     }
 
+    /// As [`Draft::new`], with a name by which the wallet falls to [`super::replica::GROUP`] when there
+    /// are two wallet groups, which share the slots evenly.
+    pub(crate) fn in_group(members: Vec<Member>) -> Self {
+        Self::in_group_from(0, members)
+    }
+
+    /// As [`Draft::in_group`], with a name from this number on: another number, another wallet.
+    pub(crate) fn in_group_from(number: usize, members: Vec<Member>) -> Self {
+        let drafts = (number..).map(|n| Draft::new(&format!("wallet {n}"), 0, members.clone()));
+        drafts.into_iter().find(|draft| Slot::of(&draft.wallet).get() < Slot::COUNT / 2).unwrap()
+    }
+
     /// The sequence number of the head; 0 before the first.
     pub(crate) fn seq(&self) -> u64 {
         self.head.map_or(0, |head| head.head().seq)
@@ -109,10 +121,32 @@ impl Draft {
         self.heal(signer, edits, &[], time_ms)
     }
 
+    /// As [`Draft::push`], with the head signed by another than the links: how a code recovers.
+    pub(crate) fn recover(
+        &self,
+        links_by: &Member,
+        head_by: &Member,
+        edits: &[Edit],
+        time_ms: u64,
+    ) -> (Push, Draft) {
+        self.make(links_by, head_by, edits, &[], time_ms)
+    }
+
     /// As [`Draft::push`], with the hashes of heads between that the server does not have.
     pub(crate) fn heal(
         &self,
         signer: &Member,
+        edits: &[Edit],
+        between: &[HeadHash],
+        time_ms: u64,
+    ) -> (Push, Draft) {
+        self.make(signer, signer, edits, between, time_ms)
+    }
+
+    fn make(
+        &self,
+        signer: &Member,
+        head_by: &Member,
         edits: &[Edit],
         between: &[HeadHash],
         time_ms: u64,
@@ -156,10 +190,10 @@ impl Draft {
             root: next.entries.root(),
             links: next.membership.links(),
             link: next.membership.last_link(),
-            signer: signer.id(),
+            signer: head_by.id(),
             time_s: time_ms / 1000,
         };
-        let head = SignedHead::new(&head, signature(signer.id())).unwrap();
+        let head = SignedHead::new(&head, signature(head_by.id())).unwrap();
         next.history.append_heads([&head.hash()]);
         next.head = Some(head);
         let first = self.head.map_or(0, |head| head.head().links);
