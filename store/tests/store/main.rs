@@ -3,6 +3,7 @@
 
 mod audit;
 mod damage;
+mod dishonest;
 mod engines;
 mod formats;
 mod model;
