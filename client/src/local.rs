@@ -8,6 +8,7 @@
 //! | `entries` | record id | version and body hash, as the head's root covers them |
 //! | `base` | record id | the record at the head, sealed |
 //! | `work` | record id | a change that the head does not hold yet, sealed |
+//! | `here` | blinded name | a file that does not travel, sealed |
 //! | `names` | blinded name, record id | nothing: an index that does not show names |
 //!
 //! Promises: every step is one synced transaction, so a kill at any instant leaves the state before
@@ -32,6 +33,7 @@ use types::{
 
 use crate::{error::Class, random::Random};
 
+mod here;
 mod records;
 mod update;
 
@@ -45,6 +47,7 @@ const HEADS: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("heads")
 const ENTRIES: TableDefinition<'_, Bytes16, &[u8; 40]> = TableDefinition::new("entries");
 const BASE: TableDefinition<'_, Bytes16, &[u8]> = TableDefinition::new("base");
 const WORK: TableDefinition<'_, Bytes16, &[u8]> = TableDefinition::new("work");
+const HERE: TableDefinition<'_, Bytes16, &[u8]> = TableDefinition::new("here");
 const NAMES: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("names");
 
 const WALLET_ROW: &str = "wallet";
@@ -143,6 +146,7 @@ impl Local {
             let _ =
                 (write.open_table(LINKS)?, write.open_table(HEADS)?, write.open_table(ENTRIES)?);
             let _ = (write.open_table(BASE)?, write.open_table(WORK)?, write.open_table(NAMES)?);
+            let _ = write.open_table(HERE)?;
             let stored = meta.get(WALLET_ROW)?.map(|row| row.value().to_vec());
             match (stored, fresh) {
                 (Some(wallet), _) => {

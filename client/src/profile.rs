@@ -115,6 +115,11 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// Opens a directory that was made before, and takes its lock.
+    pub(crate) fn existing(dir: &Path) -> Result<Self, ProfileError> {
+        if dir.exists() { Self::open(dir) } else { Err(ProfileError::Empty(dir.to_owned())) }
+    }
+
     /// Opens an existing directory, or makes one, and takes its lock.
     pub(crate) fn open(dir: &Path) -> Result<Self, ProfileError> {
         let mut builder = DirBuilder::new();

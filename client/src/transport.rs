@@ -9,6 +9,8 @@ use tonic::Status;
 
 use crate::endpoint::NodeIndex;
 
+#[cfg(test)]
+pub(crate) mod fake;
 pub(crate) mod grpc;
 
 /// One attempt: an answer, or how it ended.

@@ -28,6 +28,7 @@ use crate::{
 mod codes;
 mod create;
 mod devices;
+mod files;
 mod own;
 mod pull;
 mod push;
@@ -101,11 +102,17 @@ impl Wallet {
     /// [`LocalError::Damaged`] if the local copy is not what this device wrote;
     /// [`Usage::Unfinished`] if its creation or recovery was cut short.
     pub fn open(dir: impl Into<PathBuf>, passphrase: Option<&Secret>) -> Result<Self, ClientError> {
-        let dir = dir.into();
-        let profile = Profile::open(&dir)?;
-        let settings = profile.settings()?;
-        let client = connect(&settings)?;
-        let around = Around { settings, client, random: random::system() };
+        let profile = Profile::existing(&dir.into())?;
+        let around = Around::system(profile.settings()?)?;
+        Self::open_in(profile, around, passphrase)
+    }
+
+    fn open_in(
+        profile: Profile,
+        around: Around,
+        passphrase: Option<&Secret>,
+    ) -> Result<Self, ClientError> {
+        let dir = profile.dir().to_owned();
         let Begun::Wallet(wallet) = Self::load(profile, around, passphrase)? else {
             return Err(ProfileError::Empty(dir).into());
         };
@@ -310,3 +317,6 @@ fn keys_from_file(
         _ => damaged(),
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -63,6 +63,10 @@ pub(crate) fn verify(
         fresh: pulled.links.len(),
     };
     let fresh = open_bodies(wallet, &followed, &links, member, &bodies)?;
+    let mut head_hashes = pulled.between;
+    if held.is_none_or(|held| held.head.hash() != pulled.head.hash()) {
+        head_hashes.push(pulled.head.hash());
+    }
     let nothing = Entries::EMPTY;
     let before = held.map_or(&nothing, |held| &held.entries);
     let removed = before
@@ -73,7 +77,7 @@ pub(crate) fn verify(
     Ok(Verified {
         removed: removed.collect(),
         fresh,
-        head_hashes: received.head_hashes,
+        head_hashes,
         known: Known {
             head: pulled.head,
             frontier: followed.history,
