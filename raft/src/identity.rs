@@ -197,3 +197,6 @@ fn decode(bytes: &[u8]) -> Option<Identity> {
     let place = (!cluster.is_zero()).then_some(Place { cluster, node, wallet_groups });
     Some(Identity { incarnation, place })
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,15 @@ pub enum LogError {
         /// Which part went back.
         what: &'static str,
     },
+    /// The state lacks entries that the log has given up since.
+    #[error(
+        "the state of group {group} went back: it lacks entries that were purged from the log; \
+         remove this node from the cluster and let it join with an empty directory"
+    )]
+    StateWentBack {
+        /// The group.
+        group: GroupId,
+    },
     /// The file that says how far the logs were on disk is missing or damaged.
     #[error("read {path}; without it nobody knows whether this node's log went back")]
     Marks {
@@ -379,7 +388,13 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
 
     async fn truncate_after(&mut self, after: Option<LogId>) -> Result<(), io::Error> {
         let group = self.shared.group;
-        self.shared.tail().truncate_after(after);
+        {
+            let mut tail = self.shared.tail();
+            if after.is_some_and(|after| after.index + 1 >= tail.end_index()) {
+                return Ok(());
+            }
+            tail.truncate_after(after);
+        }
         self.queue.push_and_wait(|done| Job::Truncate { group, after, done }).await
     }
 

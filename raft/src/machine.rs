@@ -148,10 +148,10 @@ impl StateMachine {
     }
 
     /// What openraft calls the snapshot's meta: the place and membership that the state stands at.
-    fn meta(&self) -> io::Result<Option<SnapshotMeta>> {
+    fn meta(&self) -> io::Result<SnapshotMeta> {
         let applied = self.cell.machine().applied();
         let (last_log_id, last_membership) = state(applied)?;
-        Ok(last_log_id.map(|last| SnapshotMeta { last_log_id: Some(last), last_membership }))
+        Ok(SnapshotMeta { last_log_id, last_membership })
     }
 }
 
@@ -229,7 +229,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
-        let Some(meta) = self.meta()? else { return Ok(None) };
+        let meta = self.meta()?;
+        if meta.last_log_id.is_none() {
+            return Ok(None);
+        }
         let snapshot = SnapshotData::pin(&self.cell).await?;
         Ok(Some(Snapshot { meta, snapshot }))
     }

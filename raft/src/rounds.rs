@@ -68,6 +68,12 @@ impl<T: Clone + Send + 'static, E: Clone + Send + Sync + 'static> Rounds<T, E> {
         }
     }
 
+    /// How many wait for a round that has not begun.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

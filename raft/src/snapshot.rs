@@ -58,17 +58,15 @@ impl SnapshotData {
 /// Builds what openraft calls a snapshot: the word that everything up to a place is durable.
 pub(crate) struct MetaOnly {
     pub(crate) cell: Arc<Cell>,
-    /// Taken between two runs, so exact. `None` in a group that never applied anything.
-    pub(crate) meta: io::Result<Option<SnapshotMeta>>,
+    /// Taken between two runs, so exact.
+    pub(crate) meta: io::Result<SnapshotMeta>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for MetaOnly {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        let meta = std::mem::replace(&mut self.meta, Ok(None))?;
-        let meta = meta
-            .ok_or_else(|| io::Error::other("snapshot of a group that never applied anything"))?;
+        let meta = std::mem::replace(&mut self.meta, Ok(SnapshotMeta::default()))?;
         self.cell.flush().await?;
         self.cell.metrics().built();
         Ok(Snapshot { meta, snapshot: SnapshotData::Built })

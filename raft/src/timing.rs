@@ -161,3 +161,6 @@ impl Timing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ pub(crate) struct Tail {
     limit_bytes: usize,
     last: Option<LogId>,
     purged: Option<LogId>,
+    /// Index of the first entry, here or on disk.
+    start: u64,
     /// Entries below this index can be read from the engine.
     written: u64,
     /// Counts truncations: a batch that was queued before one says nothing about what came after.
@@ -25,8 +27,9 @@ pub(crate) struct Tail {
 impl Tail {
     /// A tail over a log on disk that ends at `last`.
     pub(crate) fn new(last: Option<LogId>, purged: Option<LogId>, limit_bytes: usize) -> Self {
-        let written = next_index(last);
-        Tail { entries: VecDeque::new(), bytes: 0, limit_bytes, last, purged, written, epoch: 0 }
+        let (written, start) = (next_index(last), next_index(purged));
+        let entries = VecDeque::new();
+        Tail { entries, bytes: 0, limit_bytes, last, purged, start, written, epoch: 0 }
     }
 
     pub(crate) fn last(&self) -> Option<LogId> {
@@ -48,7 +51,7 @@ impl Tail {
 
     /// Index of the first entry that has not been purged.
     pub(crate) fn start_index(&self) -> u64 {
-        next_index(self.purged)
+        self.start
     }
 
     /// Index behind the last entry.
@@ -56,8 +59,11 @@ impl Tail {
         next_index(self.last)
     }
 
-    /// Appends an entry behind the last one.
+    /// Appends an entry behind the last one; an empty log may begin anywhere.
     pub(crate) fn push(&mut self, entry: Entry) {
+        if self.start == self.end_index() {
+            self.start = entry.log_id.index;
+        }
         self.last = Some(entry.log_id);
         self.bytes += weight(&entry);
         self.entries.push_back(entry);
@@ -97,6 +103,7 @@ impl Tail {
             }
         }
         self.last = after.max(self.purged);
+        self.start = self.start.min(self.end_index());
         self.written = self.written.min(keep);
         self.epoch += 1;
     }
@@ -110,6 +117,7 @@ impl Tail {
             }
         }
         self.purged = self.purged.max(Some(upto));
+        self.start = self.start.max(upto.index + 1);
         if self.last < Some(upto) {
             self.last = Some(upto);
             self.written = self.written.max(upto.index + 1);

@@ -80,6 +80,7 @@ pub(crate) fn start(node: &Arc<Inner>) {
             let known = facts.borrow_and_update().clone();
             if known.cluster.is_some() && !reconciler.node.draining.is_cancelled() {
                 reconciler.look(&known);
+                reconciler.announce().await;
             }
             let _ = timeout(LOOK, facts.changed()).await;
         }
@@ -93,6 +94,25 @@ struct Reconciler {
 }
 
 impl Reconciler {
+    /// Tells the registry where this node is reached, if it was started with other addresses.
+    async fn announce(&self) {
+        let (node, config) = (&self.node, &self.node.config);
+        let Some(known) = node.id().and_then(|id| node.node(id)) else { return };
+        if known.state == NodeState::Removed
+            || (known.peer == config.peer && known.endpoint == config.endpoint)
+        {
+            return;
+        }
+        let (peer, endpoint) = (config.peer.clone(), config.endpoint.clone());
+        let update = SystemCommand::UpdateNode { node: known.id, peer, endpoint };
+        let order = self.order(&(&update, &known.peer, &known.endpoint));
+        match node.act(GroupId::SYSTEM, order, update).await {
+            Ok(Ok(_)) => tracing::info!(peer = config.peer, "the registry knows the new address"),
+            Ok(Err(rejection)) => tracing::warn!(%rejection, "the new address was refused"),
+            Err(error) => tracing::debug!(%error, "the new address is not registered yet"),
+        }
+    }
+
     fn look(self: &Arc<Self>, facts: &Arc<Facts>) {
         self.node.metrics.zero_loss(self.node.zero_loss().is_ok());
         let groups = self.node.groups.borrow().clone();
@@ -200,9 +220,9 @@ impl Reconciler {
         stuck
     }
 
-    /// Under one name per placement: two leaders that plan the same thing do it once.
-    fn order(&self, placing: &Placing) -> Order {
-        let name = format!("{placing:?}");
+    /// Under one name per act: whoever decides the same from the same has it done once.
+    fn order(&self, act: &impl std::fmt::Debug) -> Order {
+        let name = format!("{act:?}");
         let caller = Caller::named(&format!(
             "spiffe://{}/node/{}",
             self.node.tls.cluster(),
@@ -210,7 +230,7 @@ impl Reconciler {
         ));
         Order {
             caller,
-            request: RequestId::from_bytes(tagged("holdfast/1 placement", &[name.as_bytes()])),
+            request: RequestId::from_bytes(tagged("holdfast/1 node act", &[name.as_bytes()])),
         }
     }
 }

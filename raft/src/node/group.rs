@@ -1,13 +1,14 @@
 //! One group on this node, and what runs beside it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 use types::{GroupId, NodeId};
 
 use crate::error::{StartError, chain};
-use crate::log::{self, GroupLog};
+use crate::log::{self, GroupLog, LogError};
 use crate::machine::{Cell, StateMachine};
 use crate::node::Inner;
 use crate::peer::network::NetworkFactory;
@@ -16,6 +17,9 @@ use crate::read::{self, Index, Reads, Source};
 use crate::report::Report;
 use crate::status::GroupView;
 use crate::types::Raft;
+
+/// How often a group's numbers are taken over at most.
+const REPORT: Duration = Duration::from_millis(50);
 
 /// One group.
 pub(crate) struct Group {
@@ -60,11 +64,14 @@ impl Group {
         let (engine, fatal) = (node.engine.clone(), node.fatal.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let shared = log::recover(&engine, id, mark)?;
-            let cell = Cell::open(engine, id, metrics, fatal);
-            Ok::<_, StartError>((
-                shared,
-                cell.map_err(|source| StartError::State { group: id, source })?,
-            ))
+            let cell = Cell::open(engine, id, metrics, fatal)
+                .map_err(|source| StartError::State { group: id, source })?;
+            // The log is purged only behind flushed state. State that is older has been lost since.
+            let applied = cell.applied().borrow().map(|at| at.index);
+            if applied < shared.tail().purged().map(|at| at.index) {
+                return Err(LogError::StateWentBack { group: id }.into());
+            }
+            Ok::<_, StartError>((shared, cell))
         });
         let (shared, cell) =
             opened.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
@@ -146,6 +153,8 @@ impl Group {
                         return;
                     }
                 }
+                // Under load the report changes thousands of times a second; nobody looks that often.
+                tokio::time::sleep(REPORT).await;
                 if !report.changed().await {
                     return;
                 }

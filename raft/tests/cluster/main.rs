@@ -1,0 +1,11 @@
+//! Real clusters in one process: RocksDB in temporary directories, mutual TLS over loopback, ports
+//! free at run time.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod certificates;
+mod changes;
+mod elections;
+mod harness;
+mod refusals;
+mod snapshots;
