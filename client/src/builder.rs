@@ -91,7 +91,7 @@ impl ClientBuilder {
         let endpoints =
             self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
         let trust = Trust::from_pem(&self.ca_pem)?;
-        let transport = Grpc::new(&endpoints, &trust, self.deadlines.connect)?;
+        let transport = Grpc::new(&endpoints, &trust, self.deadlines)?;
         let jitter = StdRng::from_rng(&mut random::system());
         Ok(Self::assemble(endpoints, Arc::new(transport), self.deadlines, jitter))
     }

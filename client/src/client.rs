@@ -125,21 +125,33 @@ impl Client {
         Ok(reply)
     }
 
-    /// Makes attempts until one succeeds, is refused for good, or the deadline of the call ends.
+    /// Makes attempts until one succeeds, is refused for good, or the overall deadline ends.
     pub(crate) async fn call<T: Hinted>(
         &self,
         effect: Effect,
         wallet: Option<&WalletId>,
         per_attempt: Duration,
+        attempt: impl FnMut(NodeIndex) -> Attempt<T>,
+    ) -> Result<T, CallError> {
+        self.call_for(self.inner.deadlines.overall, effect, wallet, per_attempt, attempt).await
+    }
+
+    /// As [`Client::call`], within `overall`.
+    pub(crate) async fn call_for<T: Hinted>(
+        &self,
+        overall: Duration,
+        effect: Effect,
+        wallet: Option<&WalletId>,
+        per_attempt: Duration,
         mut attempt: impl FnMut(NodeIndex) -> Attempt<T>,
     ) -> Result<T, CallError> {
-        let Inner { leaders, deadlines, .. } = &*self.inner;
+        let leaders = &self.inner.leaders;
         let started = Instant::now();
         let mut node = leaders.first(wallet);
         let mut in_doubt = false;
         let mut failures = 0;
         loop {
-            let left = deadlines.overall.saturating_sub(started.elapsed());
+            let left = overall.saturating_sub(started.elapsed());
             let outcome = match time::timeout(per_attempt.min(left), attempt(node)).await {
                 Ok(Ok(answer)) => {
                     leaders.answered(node, wallet, answer.leader());
@@ -165,16 +177,16 @@ impl Client {
                 usize::try_from(failures).is_ok_and(|failures| failures < leaders.count());
             let pause = if first_round { Duration::ZERO } else { self.pause(failures) };
             let pause = wait.unwrap_or_default().max(pause);
-            if started.elapsed() + pause >= deadlines.overall {
-                return Err(CallError::Other(given_up(in_doubt, deadlines, why).into()));
+            if started.elapsed() + pause >= overall {
+                return Err(CallError::Other(given_up(in_doubt, overall, why).into()));
             }
             time::sleep(pause).await;
         }
     }
 }
 
-fn given_up(in_doubt: bool, deadlines: &Deadlines, last: String) -> Unavailable {
-    let seconds = deadlines.overall.as_secs();
+fn given_up(in_doubt: bool, overall: Duration, last: String) -> Unavailable {
+    let seconds = overall.as_secs();
     match in_doubt {
         true => Unavailable::Unknown { seconds, last },
         false => Unavailable::NotDone { seconds, last },

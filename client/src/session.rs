@@ -29,8 +29,9 @@ pub(crate) mod export;
 
 /// Tokens live 15 minutes; the rest is for the way and for clocks that run apart.
 const USED_FOR: Duration = Duration::from_secs(12 * 60);
-/// A challenge is good for one use: when its answer is lost, or its node is, another one is needed.
-const HANDSHAKES_MAX: u32 = 3;
+/// A challenge is good for one use at the node that gave it: when that node does not take the answer
+/// within this time, another challenge is asked for.
+const ANSWER_FOR: Duration = Duration::from_secs(1);
 
 /// A token and the key that it is bound to.
 pub(crate) struct Session {
@@ -50,25 +51,24 @@ impl Session {
         key: SoftwareKey,
         random: &mut Random,
     ) -> Result<Self, ClientError> {
-        let key = Arc::new(key);
-        for _ in 0..HANDSHAKES_MAX {
+        let (key, transport) = (Arc::new(key), client.transport());
+        let mut rounds = Rounds::begin(client);
+        loop {
             let (challenge, signature) =
                 answer(client, keys, Door::Devices, wallet, &key, random).await?;
             let request =
                 v1::OpenSessionRequest { challenge: challenge.into(), signature: signature.into() };
-            let transport = client.transport();
+            let attempt = client.deadlines().attempt;
             let opened = client
-                .call(Effect::None, Some(&wallet), client.deadlines().attempt, |node| {
+                .call_for(ANSWER_FOR, Effect::None, Some(&wallet), attempt, |node| {
                     transport.open_session(node, request.clone())
                 })
                 .await;
             match opened {
                 Ok(session) => return Ok(Self::new(&session, wallet, key)),
-                Err(CallError::SessionEnded(_)) => {}
-                Err(CallError::Other(error)) => return Err(error),
+                Err(error) => rounds.next(error).await?,
             }
         }
-        Err(handshake_failed(client))
     }
 
     /// Opens sessions of all wallets in which the member with this locator is active.
@@ -78,8 +78,9 @@ impl Session {
         locator: &Locator,
         random: &mut Random,
     ) -> Result<Vec<Self>, ClientError> {
-        let key = Arc::new(SoftwareKey::generate(random));
-        for _ in 0..HANDSHAKES_MAX {
+        let (key, transport) = (Arc::new(SoftwareKey::generate(random)), client.transport());
+        let mut rounds = Rounds::begin(client);
+        loop {
             let (challenge, signature) =
                 answer(client, keys, Door::Recovery, WalletId::ZERO, &key, random).await?;
             let request = v1::OpenRequest {
@@ -87,24 +88,22 @@ impl Session {
                 challenge: challenge.into(),
                 signature: signature.into(),
             };
-            let transport = client.transport();
+            let attempt = client.deadlines().attempt;
             let opened = client
-                .call(Effect::None, None, client.deadlines().attempt, |node| {
+                .call_for(ANSWER_FOR, Effect::None, None, attempt, |node| {
                     transport.open_recovery(node, request.clone())
                 })
                 .await;
             match opened {
                 Ok(reply) => return Ok(Self::all(&reply, &key)),
-                Err(CallError::SessionEnded(_)) => {}
-                Err(CallError::Other(error))
-                    if matches!(error.refusal_code(), Some("denied" | "not_found")) =>
-                {
-                    return Err(Refusal::NoWalletForCode.into());
+                Err(error) => {
+                    rounds.next(error).await.map_err(|error| match error.refusal_code() {
+                        Some("denied" | "not_found") => Refusal::NoWalletForCode.into(),
+                        _ => error,
+                    })?
                 }
-                Err(CallError::Other(error)) => return Err(error),
             }
         }
-        Err(handshake_failed(client))
     }
 
     fn all(reply: &v1::OpenReply, key: &Arc<SoftwareKey>) -> Vec<Self> {
@@ -150,10 +149,10 @@ async fn answer(
     random: &mut Random,
 ) -> Result<(Vec<u8>, Vec<u8>), ClientError> {
     let transport = client.transport();
+    // Where the answer will go, so that it need not be passed on.
+    let at = Some(&wallet).filter(|wallet| !wallet.is_zero());
     let given = client
-        .call(Effect::None, None, client.deadlines().attempt, |node| {
-            transport.challenge(node, door)
-        })
+        .call(Effect::None, at, client.deadlines().attempt, |node| transport.challenge(node, door))
         .await
         .map_err(CallError::flatten)?;
     let unusable = || Refusal::Cluster {
@@ -178,13 +177,33 @@ async fn answer(
     Ok((challenge.encode(), signature.signature.to_vec()))
 }
 
-fn handshake_failed(client: &Client) -> ClientError {
-    let seconds = client.deadlines().overall.as_secs();
-    Unavailable::NotDone {
-        seconds,
-        last: "the challenge was not accepted; check this machine's clock".to_owned(),
+/// Challenge after challenge, until one is answered or the overall deadline ends.
+struct Rounds<'a> {
+    client: &'a Client,
+    begun: Instant,
+    failures: u32,
+}
+
+impl<'a> Rounds<'a> {
+    fn begin(client: &'a Client) -> Self {
+        Self { client, begun: Instant::now(), failures: 0 }
     }
-    .into()
+
+    /// Waits for the next round, or says why there is none.
+    async fn next(&mut self, error: CallError) -> Result<(), ClientError> {
+        let last = match error {
+            CallError::SessionEnded(why) => why,
+            CallError::Other(ClientError::Unavailable(unavailable)) => unavailable.to_string(),
+            CallError::Other(error) => return Err(error),
+        };
+        self.failures += 1;
+        let (pause, overall) = (self.client.pause(self.failures), self.client.deadlines().overall);
+        if self.begun.elapsed() + pause >= overall {
+            return Err(Unavailable::NotDone { seconds: overall.as_secs(), last }.into());
+        }
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
 }
 
 impl Hinted for v1::ChallengeReply {}

@@ -11,6 +11,7 @@ use tonic::{Request, Status, metadata::MetadataValue, transport::Channel};
 
 use super::{Attempt, Credentials, Door, Frames, Transport};
 use crate::{
+    builder::Deadlines,
     endpoint::{Endpoint, NodeIndex},
     error::Usage,
     tls::Trust,
@@ -22,19 +23,28 @@ const ANSWER_MAX: usize = 2 << 20;
 /// Channels to all configured nodes.
 pub(crate) struct Grpc {
     channels: Vec<Channel>,
+    /// What a node is told of how long its one answer is waited for.
+    attempt: Duration,
 }
 
 impl Grpc {
     pub(crate) fn new(
         endpoints: &[Endpoint],
         trust: &Trust,
-        connect_timeout: Duration,
+        deadlines: Deadlines,
     ) -> Result<Self, Usage> {
         let channels = endpoints
             .iter()
-            .map(|endpoint| trust.channel(endpoint, connect_timeout))
+            .map(|endpoint| trust.channel(endpoint, deadlines.connect))
             .collect::<Result<_, _>>()?;
-        Ok(Self { channels })
+        Ok(Self { channels, attempt: deadlines.attempt })
+    }
+
+    /// A request whose caller waits for one attempt's time.
+    fn timed<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.attempt);
+        request
     }
 
     fn wallets(&self, node: NodeIndex) -> WalletsClient<Channel> {
@@ -52,21 +62,22 @@ impl Grpc {
 
 impl Transport for Grpc {
     fn create(&self, node: NodeIndex, request: v1::CreateRequest) -> Attempt<v1::PushReply> {
-        let mut wallets = self.wallets(node);
+        let (mut wallets, request) = (self.wallets(node), self.timed(request));
         async move { Ok(wallets.create(request).await?.into_inner()) }.boxed()
     }
 
     fn push(&self, node: NodeIndex, request: v1::PushRequest) -> Attempt<v1::PushReply> {
-        let mut wallets = self.wallets(node);
+        let (mut wallets, request) = (self.wallets(node), self.timed(request));
         async move { Ok(wallets.push(request).await?.into_inner()) }.boxed()
     }
 
     fn challenge(&self, node: NodeIndex, door: Door) -> Attempt<v1::ChallengeReply> {
         let (mut devices, mut recovery) = (self.devices(node), self.recovery(node));
+        let request = self.timed(v1::ChallengeRequest {});
         async move {
             let answer = match door {
-                Door::Devices => devices.challenge(v1::ChallengeRequest {}).await?,
-                Door::Recovery => recovery.challenge(v1::ChallengeRequest {}).await?,
+                Door::Devices => devices.challenge(request).await?,
+                Door::Recovery => recovery.challenge(request).await?,
             };
             Ok(answer.into_inner())
         }
@@ -78,12 +89,12 @@ impl Transport for Grpc {
         node: NodeIndex,
         request: v1::OpenSessionRequest,
     ) -> Attempt<v1::Session> {
-        let mut devices = self.devices(node);
+        let (mut devices, request) = (self.devices(node), self.timed(request));
         async move { Ok(devices.open_session(request).await?.into_inner()) }.boxed()
     }
 
     fn open_recovery(&self, node: NodeIndex, request: v1::OpenRequest) -> Attempt<v1::OpenReply> {
-        let mut recovery = self.recovery(node);
+        let (mut recovery, request) = (self.recovery(node), self.timed(request));
         async move { Ok(recovery.open(request).await?.into_inner()) }.boxed()
     }
 

@@ -13,7 +13,7 @@ use types::{Commit, SignedLink, accept, commit::RecordHeader, ids::RecordId};
 
 use super::Wallet;
 use crate::{
-    error::{ClientError, Refusal},
+    error::ClientError,
     local::{Fresh, Known, LocalError, Update},
     record::Record,
     sync::{AtHead, Change, Work, keyring::Keyring},
@@ -73,9 +73,9 @@ impl Wallet {
                 Ok(Fate::Accepted)
             }
             Err(error) if error.refusal_code() == Some("conflict") => Ok(Fate::Conflict),
-            Err(ClientError::Refused(refusal)) => {
+            Err(error @ ClientError::Refused(_)) => {
                 self.local.clear_pending()?;
-                Err(refused(refusal, pending).into())
+                Err(self.told(error))
             }
             Err(error) => Err(error),
         }
@@ -144,17 +144,6 @@ impl Wallet {
     pub(super) fn wallet_key(&self, member: &dyn MemberKeys) -> Result<WalletKey, ClientError> {
         let keyring = Keyring::open(member, self.local.wallet(), &self.local.links()?, u32::MAX)?;
         keyring.newest().ok_or_else(|| LocalError::Damaged("the links").into())
-    }
-}
-
-/// The cluster tells strangers little; we know who we are.
-fn refused(refusal: Refusal, pending: &Pending) -> Refusal {
-    match &refusal {
-        Refusal::Cluster { code, .. } if code == "member_inactive" => {
-            Refusal::NotActive(pending.commit.head.head().signer)
-        }
-        Refusal::Cluster { code, .. } if code == "erased" => Refusal::Erased,
-        _ => refusal,
     }
 }
 

@@ -60,7 +60,7 @@ impl Wallet {
                     return Ok(received);
                 }
                 Err(CallError::SessionEnded(_)) if again => again = false,
-                Err(error) => return Err(error.flatten()),
+                Err(error) => return Err(self.told(error.flatten())),
             }
         }
     }

@@ -40,10 +40,15 @@ impl Wallet {
         let opened =
             Session::open(&self.client, &self.member, self.local.wallet(), key, &mut self.random)
                 .await;
-        opened.map_err(|error| match error.refusal_code() {
-            // The cluster does not tell strangers why; a device of this wallet knows.
+        opened.map_err(|error| self.told(error))
+    }
+
+    /// The cluster does not tell strangers why it turns them away; a device of this wallet knows.
+    pub(super) fn told(&self, error: ClientError) -> ClientError {
+        match error.refusal_code() {
             Some("denied" | "member_inactive") => Refusal::NotActive(self.member.id()).into(),
+            Some("erased") => Refusal::Erased.into(),
             _ => error,
-        })
+        }
     }
 }

@@ -52,13 +52,13 @@ impl Wallet {
         let mut frames = match fetch::watch(&self.client, &session, request, &mut self.random).await
         {
             Ok(frames) => frames,
-            Err(status) => return broken(&status),
+            Err(status) => return broken(&status).map_err(|error| self.told(error)),
         };
         self.session = Some(session);
         loop {
             let received = match fetch::next(&mut frames).await {
                 Ok(received) => received.map_err(ClientError::from)?,
-                Err(status) => return broken(&status),
+                Err(status) => return broken(&status).map_err(|error| self.told(error)),
             };
             *failures = 0;
             let report = self.take_in(received)?;
