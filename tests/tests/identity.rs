@@ -1,0 +1,116 @@
+//! Who is let in: machines of this cluster, under their own names, with the directory they began with.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use proto::admin::StatusRequest;
+use server::cluster::{
+    admin::{OperatorFiles, connect, operator_tls},
+    authority::Authority,
+    files::write_secret,
+};
+use std::{fs, path::Path};
+use tests::{
+    Lab, Plan,
+    lab::{PATIENCE, until},
+};
+
+/// Writes a certificate and its key, to be shown to the cluster of `lab`.
+fn files(lab: &Lab, name: &str, certificate: &str, key: &str) -> OperatorFiles {
+    let path = |end: &str| lab.dir().join(format!("{name}.{end}"));
+    fs::write(path("pem"), certificate).unwrap();
+    write_secret(&path("key"), key.as_bytes()).unwrap();
+    OperatorFiles { ca: lab.cluster.ca(), cert: path("pem"), key: path("key") }
+}
+
+/// An operator certificate signed by the cluster's own authority, valid from and to the given years.
+fn from_own_authority(lab: &Lab, from: i32, to: i32) -> (String, String) {
+    let read = |name: &str| fs::read_to_string(lab.cluster.dir().join(name)).unwrap();
+    let key = rcgen::KeyPair::from_pem(&read("ca.key")).unwrap();
+    let issuer = rcgen::Issuer::from_ca_cert_pem(&read("ca.pem"), key).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "operator late");
+    let uri = "spiffe://holdfast.local/operator/late".try_into().unwrap();
+    params.subject_alt_names = vec![rcgen::SanType::URI(uri)];
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    (params.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
+}
+
+/// Whether a node answers an admin call under these files.
+async fn answers(endpoint: &str, files: &OperatorFiles) -> bool {
+    let Ok(mut admin) = connect(endpoint, operator_tls(files).unwrap()).await else { return false };
+    admin.status(StatusRequest::default()).await.is_ok()
+}
+
+/// Certificates of another authority, expired ones and those not valid yet are refused; the same
+/// certificate within its time is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_or_foreign_certificate_is_refused() {
+    let lab = Plan::of(1).start().await;
+    let endpoint = lab.cluster.endpoints().remove(0);
+    assert!(answers(&endpoint, &lab.cluster.operator()).await);
+
+    let foreign = Authority::new("holdfast.local").unwrap().operator("admin").unwrap();
+    let foreign = files(&lab, "foreign", &foreign.certificate, &foreign.key);
+    assert!(!answers(&endpoint, &foreign).await, "another authority");
+
+    for (name, from, to, taken) in
+        [("now", 2020, 2100, true), ("expired", 2020, 2021, false), ("early", 2100, 2101, false)]
+    {
+        let (certificate, key) = from_own_authority(&lab, from, to);
+        let files = files(&lab, name, &certificate, &key);
+        assert_eq!(answers(&endpoint, &files).await, taken, "{name}");
+    }
+}
+
+/// The peer port takes certificates of nodes only: not an operator's, not a foreign node's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_peer_port_takes_certificates_of_its_nodes_only() {
+    let lab = Plan::of(1).start().await;
+    let peer = format!("https://{}", lab.cluster.nodes()[0].peer);
+    let identify = async |files: &OperatorFiles| {
+        let tls = operator_tls(files).unwrap();
+        let channel = server::cluster::admin::channel(&peer, tls).await?;
+        let mut client = proto::peer::peer_client::PeerClient::new(channel);
+        client.identify(proto::peer::IdentifyRequest::default()).await?;
+        Ok::<(), Box<dyn std::error::Error>>(())
+    };
+    let home = &lab.cluster.nodes()[0].dir;
+    let own = OperatorFiles { ca: lab.cluster.ca(), cert: home.join("node.pem"), key: home.join("node.key") };
+    identify(&own).await.unwrap();
+
+    assert!(identify(&lab.cluster.operator()).await.is_err(), "an operator is no node");
+    let hosts = ["127.0.0.1".to_owned()];
+    let foreign = Authority::new("holdfast.local").unwrap().node("n1", "dc1", &hosts).unwrap();
+    let foreign = files(&lab, "foreign-node", &foreign.certificate, &foreign.key);
+    assert!(identify(&foreign).await.is_err(), "another authority's node");
+}
+
+fn remove_contents(dir: &Path) {
+    fs::remove_dir_all(dir).unwrap();
+}
+
+/// A node that lost its directory does not come back under its name: it says so and ends, and the
+/// others go on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_directory_under_a_known_name_is_refused() {
+    let mut lab = Plan::of(3).start().await;
+    let (mut phone, _) = lab.wallet("phone").await;
+    lab.cluster.kill(2).unwrap();
+    remove_contents(&lab.cluster.nodes()[2].dir.join("data"));
+    let before = lab.log(2).len();
+    lab.cluster.start_node(2).unwrap();
+
+    let status = until("the node ends", PATIENCE, async || {
+        lab.cluster.node(2).unwrap().process().unwrap().exited().unwrap()
+    })
+    .await;
+    assert!(!status.success());
+    let said = lab.log(2).split_off(before);
+    assert!(said.contains("n3") && said.contains("incarnation"), "it says why: {said}");
+
+    phone.put(client::Record::new("opaque", "after", "without the third")).unwrap();
+    phone.push().await.unwrap();
+}
