@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::Rng;
 use raft::{NewCluster, Order};
+use rand::Rng;
 use store::Caller;
 use tokio::sync::Semaphore;
 use types::{ClusterId, GroupId, NodeId, NodeInfo, NodeState, RequestId, Role, Secret};
@@ -18,20 +18,20 @@ use crate::auth::Operator;
 use crate::keys::KeySourceError;
 use crate::vault::VaultError;
 
-pub mod report;
+pub(crate) mod report;
 
 /// Wallet groups of a new cluster, unless told otherwise.
 const WALLET_GROUPS: u32 = 16;
 
 /// The acts of operators on one node.
-pub struct Acts {
+pub(crate) struct Acts {
     inner: Shared,
     /// Opening a key costs much memory: one at a time.
     unlocking: Semaphore,
 }
 
 /// A cluster as an operator asks for it.
-pub struct Begin {
+pub(crate) struct Begin {
     /// Peer addresses of its first nodes.
     pub peers: Vec<String>,
     /// How many groups hold wallets; 0: the usual number.
@@ -53,10 +53,18 @@ impl Acts {
     /// # Errors
     /// As every act: [`VaultError::Refused`] if it must not be, [`VaultError::Unfinished`] if it may be
     /// repeated.
-    pub async fn bootstrap(&self, operator: &Operator, begin: Begin) -> Result<ClusterId, VaultError> {
+    pub(crate) async fn bootstrap(
+        &self,
+        operator: &Operator,
+        begin: Begin,
+    ) -> Result<ClusterId, VaultError> {
         let new = NewCluster {
             peers: begin.peers,
-            wallet_groups: if begin.wallet_groups == 0 { WALLET_GROUPS } else { begin.wallet_groups },
+            wallet_groups: if begin.wallet_groups == 0 {
+                WALLET_GROUPS
+            } else {
+                begin.wallet_groups
+            },
             regions: vec![begin.region],
             allow_single_dc: begin.allow_single_dc,
             policy: store::Policy::default(),
@@ -70,7 +78,12 @@ impl Acts {
     ///
     /// # Errors
     /// As [`Acts::bootstrap`].
-    pub async fn join(&self, operator: &Operator, request: &[u8], peer: &str) -> Result<NodeId, VaultError> {
+    pub(crate) async fn join(
+        &self,
+        operator: &Operator,
+        request: &[u8],
+        peer: &str,
+    ) -> Result<NodeId, VaultError> {
         Ok(self.inner.vault.node().join(self.order(operator, request)?, peer).await?)
     }
 
@@ -78,7 +91,7 @@ impl Acts {
     ///
     /// # Errors
     /// As [`Acts::bootstrap`].
-    pub async fn drain(
+    pub(crate) async fn drain(
         &self,
         operator: &Operator,
         request: &[u8],
@@ -93,7 +106,7 @@ impl Acts {
     ///
     /// # Errors
     /// As [`Acts::bootstrap`].
-    pub async fn remove(
+    pub(crate) async fn remove(
         &self,
         operator: &Operator,
         request: &[u8],
@@ -101,14 +114,19 @@ impl Acts {
         patience: Duration,
     ) -> Result<(), VaultError> {
         let node = self.named(name)?;
-        Ok(self.inner.vault.node().remove(self.order(operator, request)?, node.id, patience).await?)
+        Ok(self
+            .inner
+            .vault
+            .node()
+            .remove(self.order(operator, request)?, node.id, patience)
+            .await?)
     }
 
     /// Makes the node called `to` the leader of a group; any other able one if the name is empty.
     ///
     /// # Errors
     /// As [`Acts::bootstrap`].
-    pub async fn transfer(&self, group: GroupId, to: &str) -> Result<(), VaultError> {
+    pub(crate) async fn transfer(&self, group: GroupId, to: &str) -> Result<(), VaultError> {
         let node = self.inner.vault.node();
         if !node.groups().contains(&group) {
             return Err(VaultError::NoSuchGroup(group));
@@ -121,7 +139,11 @@ impl Acts {
     ///
     /// # Errors
     /// [`VaultError::Passphrase`]; [`VaultError::Refused`] if there is nothing to open.
-    pub async fn unlock(&self, operator: &Operator, passphrase: Secret) -> Result<(), VaultError> {
+    pub(crate) async fn unlock(
+        &self,
+        operator: &Operator,
+        passphrase: Secret,
+    ) -> Result<(), VaultError> {
         let _turn = self.unlocking.acquire().await;
         let keys = Arc::clone(&self.inner.keys);
         let opened = tokio::task::spawn_blocking(move || keys.open(&passphrase)).await;
@@ -132,8 +154,12 @@ impl Acts {
                 Ok(())
             }
             Ok(Err(KeySourceError::Passphrase)) => Err(VaultError::Passphrase),
-            Ok(Err(KeySourceError::NoneNeeded)) => Err(VaultError::Refused(KeySourceError::NoneNeeded.to_string())),
-            Ok(Err(error @ KeySourceError::Unreadable(_))) => Err(VaultError::broken("unlock", &error)),
+            Ok(Err(KeySourceError::NoneNeeded)) => {
+                Err(VaultError::Refused(KeySourceError::NoneNeeded.to_string()))
+            }
+            Ok(Err(error @ KeySourceError::Unreadable(_))) => {
+                Err(VaultError::broken("unlock", &error))
+            }
             Err(error) => Err(VaultError::broken("unlock", &error)),
         }
     }
@@ -166,14 +192,19 @@ impl Acts {
     async fn successor(&self, group: GroupId) -> Result<NodeId, VaultError> {
         let node = self.inner.vault.node();
         let able = |id: NodeId| {
-            node.node(id).is_some_and(|node| node.state == NodeState::Active && node.role == Role::Data)
+            node.node(id)
+                .is_some_and(|node| node.state == NodeState::Active && node.role == Role::Data)
         };
         let status = node.status().await.groups.into_iter().find(|status| status.group == group);
         let status = status.ok_or(VaultError::NoSuchGroup(group))?;
         let others = status.replicas.iter().filter(|replica| {
             replica.voter && Some(replica.node) != status.leader && able(replica.node)
         });
-        let found = others.min_by_key(|replica| replica.lag.unwrap_or(u64::MAX)).map(|replica| replica.node);
-        found.ok_or_else(|| VaultError::Refused(format!("nobody but its leader can lead group {group}")))
+        let found = others
+            .min_by_key(|replica| replica.lag.unwrap_or(u64::MAX))
+            .map(|replica| replica.node);
+        found.ok_or_else(|| {
+            VaultError::Refused(format!("nobody but its leader can lead group {group}"))
+        })
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! A push needs none of this: it carries its own signatures.
 
-pub mod operator;
-pub mod rate;
-pub mod replay;
-pub mod session;
+pub(crate) mod operator;
+pub(crate) mod rate;
+pub(crate) mod replay;
+pub(crate) mod session;
 
 pub use operator::Operator;
-pub use session::{Caller, Sessions};
+pub use session::Caller;
+pub(crate) use session::Sessions;

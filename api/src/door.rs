@@ -28,7 +28,7 @@ use crate::vault::{Vault, VaultError};
 
 /// When a request has to be answered. An extension of every request that passed the door.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     began: Instant,
     answer: Instant,
     asked: Option<Duration>,
@@ -36,23 +36,23 @@ pub struct Deadline {
 
 impl Deadline {
     /// What is left until the answer is due.
-    pub fn left(self) -> Duration {
+    pub(crate) fn left(self) -> Duration {
         self.answer.saturating_duration_since(Instant::now())
     }
 
     /// When a stream of answers has to be complete, at most `most` after it began.
-    pub fn for_stream(self, most: Duration) -> Option<Instant> {
+    pub(crate) fn for_stream(self, most: Duration) -> Option<Instant> {
         Some(self.began + self.asked.unwrap_or(most).min(most))
     }
 
     /// When a stream without an end has to end, if its caller said so.
-    pub fn for_watch(self) -> Option<Instant> {
+    pub(crate) fn for_watch(self) -> Option<Instant> {
         self.asked.map(|asked| self.began + asked)
     }
 }
 
 /// The door of one node.
-pub struct Door {
+pub(crate) struct Door {
     vault: Arc<Vault>,
     permits: Arc<Permits>,
     sessions: Sessions,
@@ -75,7 +75,11 @@ impl Door {
     }
 
     /// Lets a request through, or answers it.
-    pub async fn pass(State(door): State<Arc<Self>>, request: Request, next: Next) -> Response {
+    pub(crate) async fn pass(
+        State(door): State<Arc<Self>>,
+        request: Request,
+        next: Next,
+    ) -> Response {
         if !is_grpc(request.headers()) {
             return StatusCode::NOT_FOUND.into_response();
         }
@@ -88,7 +92,11 @@ impl Door {
             }
             Err(refused) => refuse(&refused),
         };
-        let response = if method.is_some_and(|method| method.probe) { response } else { with_detail(response) };
+        let response = if method.is_some_and(|method| method.probe) {
+            response
+        } else {
+            with_detail(response)
+        };
         let name = method.map_or("unknown", Method::name);
         door.metrics.answered(name, code_of(&response), began.elapsed());
         response
@@ -124,7 +132,12 @@ impl Door {
     }
 
     /// What the caller asks for, within the limits.
-    fn deadline(&self, method: &Method, headers: &HeaderMap, began: Instant) -> Result<Deadline, VaultError> {
+    fn deadline(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        began: Instant,
+    ) -> Result<Deadline, VaultError> {
         let (usual, most) = match method.access {
             Access::Operator => (self.limits.admin_deadline, self.limits.admin_deadline_max),
             _ => (self.limits.deadline, self.limits.deadline_max),
@@ -136,7 +149,8 @@ impl Door {
 
 fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value == "application/grpc" || value.starts_with("application/grpc+"))
+    content_type
+        .is_some_and(|value| value == "application/grpc" || value.starts_with("application/grpc+"))
 }
 
 /// Longer than this is no deadline.
@@ -147,7 +161,10 @@ fn asked_for(headers: &HeaderMap) -> Result<Option<Duration>, VaultError> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|value| {
         let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
-        if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if digits.is_empty()
+            || digits.len() > 8
+            || !digits.bytes().all(|byte| byte.is_ascii_digit())
+        {
             return None;
         }
         let amount: u64 = digits.parse().ok()?;
@@ -161,13 +178,21 @@ fn asked_for(headers: &HeaderMap) -> Result<Option<Duration>, VaultError> {
             _ => return None,
         })
     });
-    let malformed = || VaultError::Malformed("grpc-timeout must be 1 to 8 digits and one of H M S m u n".to_owned());
+    let malformed = || {
+        VaultError::Malformed(
+            "grpc-timeout must be 1 to 8 digits and one of H M S m u n".to_owned(),
+        )
+    };
     parsed.map(|asked| Some(asked.min(ASKED_MAX))).ok_or_else(malformed)
 }
 
 /// What is said when the deadline has passed.
 fn late(method: Option<&Method>) -> VaultError {
-    if method.is_some_and(|method| method.acts) { VaultError::Unknown } else { VaultError::Deadline }
+    if method.is_some_and(|method| method.acts) {
+        VaultError::Unknown
+    } else {
+        VaultError::Deadline
+    }
 }
 
 fn refuse(error: &VaultError) -> Response {
@@ -181,7 +206,9 @@ fn with_detail(response: Response) -> Response {
         return response;
     }
     refuse(&match status.code() {
-        Grpc::OutOfRange | Grpc::ResourceExhausted => VaultError::TooLarge(status.message().to_owned()),
+        Grpc::OutOfRange | Grpc::ResourceExhausted => {
+            VaultError::TooLarge(status.message().to_owned())
+        }
         Grpc::Unimplemented => VaultError::Unimplemented,
         // Our own faults always carry a detail; what is left is a message that does not decode.
         _ => VaultError::Malformed(status.message().to_owned()),

@@ -17,7 +17,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const AGAIN: u32 = 10;
 
 /// The services whose health is told, with the empty name for all.
-const SERVICES: [&str; 4] = ["", "holdfast.v1.Wallets", "holdfast.v1.Devices", "holdfast.v1.Recovery"];
+const SERVICES: [&str; 4] =
+    ["", "holdfast.v1.Wallets", "holdfast.v1.Devices", "holdfast.v1.Recovery"];
 
 /// Looks after a node until `until`.
 pub(crate) async fn attend(inner: Shared, health: HealthReporter, until: CancellationToken) {
@@ -71,7 +72,9 @@ async fn give_away(inner: &Shared) {
                     tracing::info!(%group, %to, "this node is locked: another one leads now");
                     break;
                 }
-                Err(error) => tracing::warn!(%group, %to, %error, "this node is locked and still leads"),
+                Err(error) => {
+                    tracing::warn!(%group, %to, %error, "this node is locked and still leads")
+                }
             }
         }
     }

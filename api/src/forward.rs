@@ -21,27 +21,27 @@ use types::{NodeId, NodeState};
 
 use crate::door::Deadline;
 use crate::grpc::MESSAGE_MAX;
-use crate::metrics::Metrics;
 use crate::methods::Method;
+use crate::metrics::Metrics;
 use crate::vault::VaultError;
 
 mod server;
 
-pub use server::ForwardServer;
+pub(crate) use server::ForwardServer;
 
 /// Longer than this nobody waits for a description.
 const DESCRIBE: Duration = Duration::from_secs(1);
 
 /// Passes requests on.
 #[derive(Clone)]
-pub struct Forwarder {
+pub(crate) struct Forwarder {
     node: Node,
     metrics: Metrics,
 }
 
 impl Forwarder {
     /// From this node.
-    pub fn new(node: Node, metrics: Metrics) -> Self {
+    pub(crate) fn new(node: Node, metrics: Metrics) -> Self {
         Self { node, metrics }
     }
 
@@ -50,7 +50,7 @@ impl Forwarder {
     /// # Errors
     /// The other node's refusal, as it made it. If no answer comes, the outcome of a request that acts
     /// is unknown.
-    pub async fn call<Q: Message, R: Message + Default>(
+    pub(crate) async fn call<Q: Message, R: Message + Default>(
         &self,
         to: NodeId,
         method: &Method,
@@ -73,7 +73,8 @@ impl Forwarder {
         body: Bytes,
         left: Duration,
     ) -> Result<ForwardReply, VaultError> {
-        let unreachable = || VaultError::Unavailable("the node that could answer is not reachable from here");
+        let unreachable =
+            || VaultError::Unavailable("the node that could answer is not reachable from here");
         let channel = self.channel(to).ok_or_else(unreachable)?;
         let request = ForwardRequest {
             hello: Some(self.node.hello(to).map_err(|_| unreachable())?),
@@ -81,7 +82,9 @@ impl Forwarder {
             body,
             timeout_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
         };
-        let mut client = ForwardClient::new(channel).max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX + 1024);
+        let mut client = ForwardClient::new(channel)
+            .max_decoding_message_size(MESSAGE_MAX)
+            .max_encoding_message_size(MESSAGE_MAX + 1024);
         match timeout(left, client.call(request)).await {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => {
@@ -93,10 +96,14 @@ impl Forwarder {
     }
 
     /// How another node's door is; none if it does not say so in time.
-    pub async fn describe(&self, of: NodeId) -> Option<DescribeReply> {
+    pub(crate) async fn describe(&self, of: NodeId) -> Option<DescribeReply> {
         let request = DescribeRequest { hello: Some(self.node.hello(of).ok()?) };
         let mut client = ForwardClient::new(self.channel(of)?);
-        timeout(DESCRIBE, client.describe(request)).await.ok()?.ok().map(tonic::Response::into_inner)
+        timeout(DESCRIBE, client.describe(request))
+            .await
+            .ok()?
+            .ok()
+            .map(tonic::Response::into_inner)
     }
 
     fn channel(&self, to: NodeId) -> Option<tonic::transport::Channel> {

@@ -45,7 +45,8 @@ pub use metrics::Metrics;
 pub use policy::{Limits, Policy, Registration, RegistrationTokens};
 pub use service::{Parts, Service};
 pub use vault::{
-    Code, Freshness, Held, Invitation, Links, Nonce, Opened, Part, Pull, Pushed, Vault, VaultError, Watch,
+    Code, Freshness, Held, Invitation, Links, Nonce, Opened, Part, Pull, Pushed, Vault, VaultError,
+    Watch,
 };
 
 use door::Deadline;

@@ -91,7 +91,12 @@ mod tests {
         for file in &set.file {
             for service in &file.service {
                 for method in &service.method {
-                    paths.insert(format!("/{}.{}/{}", file.package(), service.name(), method.name()));
+                    paths.insert(format!(
+                        "/{}.{}/{}",
+                        file.package(),
+                        service.name(),
+                        method.name()
+                    ));
                 }
             }
         }
@@ -99,7 +104,11 @@ mod tests {
     }
 
     fn table_of(package: &str) -> HashSet<String> {
-        METHODS.iter().filter(|method| method.path.starts_with(package)).map(|method| method.path.to_owned()).collect()
+        METHODS
+            .iter()
+            .filter(|method| method.path.starts_with(package))
+            .map(|method| method.path.to_owned())
+            .collect()
     }
 
     #[test]
@@ -121,10 +130,18 @@ mod tests {
 
     #[test]
     fn paths_are_compared_byte_for_byte() {
-        for path in ["/holdfast.v1.Wallets/push", "//holdfast.v1.Wallets/Push", "/holdfast.v1.Wallets/Push/", ""] {
+        for path in [
+            "/holdfast.v1.Wallets/push",
+            "//holdfast.v1.Wallets/Push",
+            "/holdfast.v1.Wallets/Push/",
+            "",
+        ] {
             assert_eq!(Method::of(path), None, "{path:?}");
         }
         assert_eq!(Method::of("/holdfast.v1.Wallets/Push").map(Method::name), Some("Wallets/Push"));
-        assert_eq!(Method::of("/grpc.health.v1.Health/Check").map(Method::name), Some("Health/Check"));
+        assert_eq!(
+            Method::of("/grpc.health.v1.Health/Check").map(Method::name),
+            Some("Health/Check")
+        );
     }
 }

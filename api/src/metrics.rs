@@ -85,11 +85,27 @@ impl Metrics {
             "Commits that this node replicated as leader and acknowledged",
             numbers.pushes.clone(),
         );
-        registry.register("holdfast_sessions_opened", "Sessions opened, by kind of member", numbers.sessions.clone());
+        registry.register(
+            "holdfast_sessions_opened",
+            "Sessions opened, by kind of member",
+            numbers.sessions.clone(),
+        );
         registry.register("holdfast_watches", "Watches open now", numbers.watches.clone());
-        registry.register("holdfast_pulls", "Pulls and listings of links under way now", numbers.pulls.clone());
-        registry.register("holdfast_forwarded", "Requests passed on to another node, by outcome", numbers.forwarded.clone());
-        registry.register("holdfast_locked", "1 while the node lacks its epoch key", numbers.locked.clone());
+        registry.register(
+            "holdfast_pulls",
+            "Pulls and listings of links under way now",
+            numbers.pulls.clone(),
+        );
+        registry.register(
+            "holdfast_forwarded",
+            "Requests passed on to another node, by outcome",
+            numbers.forwarded.clone(),
+        );
+        registry.register(
+            "holdfast_locked",
+            "1 while the node lacks its epoch key",
+            numbers.locked.clone(),
+        );
         Self(Arc::new(numbers))
     }
 

@@ -75,7 +75,12 @@ impl Service {
             trust_domain,
             leaving: AtomicBool::new(false),
         };
-        Self { inner: Arc::new(inner), registry: Arc::new(registry), health: HealthReporter::new(), reflection }
+        Self {
+            inner: Arc::new(inner),
+            registry: Arc::new(registry),
+            health: HealthReporter::new(),
+            reflection,
+        }
     }
 
     /// The use cases, for whoever is in the same process.
@@ -89,15 +94,19 @@ impl Service {
         let wallets = WalletsRoutes::new(WalletsServer::new(inner()))
             .max_decoding_message_size(MESSAGE_MAX)
             .max_encoding_message_size(MESSAGE_MAX);
-        let devices =
-            DevicesRoutes::new(DevicesServer::new(inner())).max_decoding_message_size(SMALL_MESSAGE_MAX);
-        let recovery =
-            RecoveryRoutes::new(RecoveryServer::new(inner())).max_decoding_message_size(SMALL_MESSAGE_MAX);
-        let admin = AdminRoutes::new(AdminServer::new(inner())).max_decoding_message_size(SMALL_MESSAGE_MAX);
+        let devices = DevicesRoutes::new(DevicesServer::new(inner()))
+            .max_decoding_message_size(SMALL_MESSAGE_MAX);
+        let recovery = RecoveryRoutes::new(RecoveryServer::new(inner()))
+            .max_decoding_message_size(SMALL_MESSAGE_MAX);
+        let admin = AdminRoutes::new(AdminServer::new(inner()))
+            .max_decoding_message_size(SMALL_MESSAGE_MAX);
         let health = HealthServer::new(HealthService::from_health_reporter(self.health.clone()))
             .max_decoding_message_size(SMALL_MESSAGE_MAX);
-        let mut routes =
-            Routes::new(wallets).add_service(devices).add_service(recovery).add_service(admin).add_service(health);
+        let mut routes = Routes::new(wallets)
+            .add_service(devices)
+            .add_service(recovery)
+            .add_service(admin)
+            .add_service(health);
         if self.reflection {
             routes = with_reflection(routes);
         }

@@ -10,7 +10,7 @@ use crate::policy::Limits;
 use crate::vault::VaultError;
 
 /// The permits of one node.
-pub struct Permits {
+pub(crate) struct Permits {
     requests: Pool,
     forwarded: Pool,
     admin: Pool,
@@ -28,10 +28,10 @@ struct Pool {
 
 /// Given back when dropped.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 /// A watch of one wallet; given back when dropped.
-pub struct WatchPermit {
+pub(crate) struct WatchPermit {
     _node: Permit,
     wallet: WalletId,
     watched: Arc<Mutex<HashMap<WalletId, usize>>>,
@@ -39,7 +39,7 @@ pub struct WatchPermit {
 
 impl Permits {
     /// As many as the limits say, all free.
-    pub fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             requests: Pool::new("requests", limits.requests),
             forwarded: Pool::new("forwarded requests", limits.forwarded),
@@ -52,32 +52,35 @@ impl Permits {
     }
 
     /// One request of a client.
-    pub fn request(&self) -> Result<Permit, VaultError> {
+    pub(crate) fn request(&self) -> Result<Permit, VaultError> {
         self.requests.take()
     }
 
     /// One request that another node passed on.
-    pub fn forwarded(&self) -> Result<Permit, VaultError> {
+    pub(crate) fn forwarded(&self) -> Result<Permit, VaultError> {
         self.forwarded.take()
     }
 
     /// One request of an operator.
-    pub fn admin(&self) -> Result<Permit, VaultError> {
+    pub(crate) fn admin(&self) -> Result<Permit, VaultError> {
         self.admin.take()
     }
 
     /// One pull.
-    pub fn pull(&self) -> Result<Permit, VaultError> {
+    pub(crate) fn pull(&self) -> Result<Permit, VaultError> {
         self.pulls.take()
     }
 
     /// One watch of a wallet.
-    pub fn watch(&self, wallet: WalletId) -> Result<WatchPermit, VaultError> {
+    pub(crate) fn watch(&self, wallet: WalletId) -> Result<WatchPermit, VaultError> {
         let node = self.watches.take()?;
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let count = watched.entry(wallet).or_insert(0);
         if *count >= self.watches_per_wallet {
-            return Err(VaultError::Busy { what: "watches of this wallet", limit: self.watches_per_wallet });
+            return Err(VaultError::Busy {
+                what: "watches of this wallet",
+                limit: self.watches_per_wallet,
+            });
         }
         *count += 1;
         Ok(WatchPermit { _node: node, wallet, watched: Arc::clone(&self.watched) })
@@ -118,8 +121,7 @@ mod tests {
     const OTHER: WalletId = WalletId::from_bytes([2; 32]);
 
     fn permits() -> Permits {
-        let limits =
-            Limits { requests: 2, watches: 3, watches_per_wallet: 2, ..Limits::default() };
+        let limits = Limits { requests: 2, watches: 3, watches_per_wallet: 2, ..Limits::default() };
         Permits::new(&limits)
     }
 
@@ -141,7 +143,10 @@ mod tests {
         let _second = permits.watch(WALLET).unwrap();
         assert!(matches!(permits.watch(WALLET), Err(VaultError::Busy { limit: 2, .. })));
         let _third = permits.watch(OTHER).unwrap();
-        assert!(matches!(permits.watch(OTHER), Err(VaultError::Busy { what: "watches", limit: 3 })));
+        assert!(matches!(
+            permits.watch(OTHER),
+            Err(VaultError::Busy { what: "watches", limit: 3 })
+        ));
         drop(first);
         assert!(permits.watch(WALLET).is_ok());
     }

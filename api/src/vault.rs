@@ -58,7 +58,13 @@ pub struct Vault {
 
 impl Vault {
     /// On a node, with the keys that it may come to hold.
-    pub fn new(node: Node, keyring: Arc<ServerKeyring>, policy: Policy, clock: Clock, metrics: Metrics) -> Self {
+    pub fn new(
+        node: Node,
+        keyring: Arc<ServerKeyring>,
+        policy: Policy,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
         let limits = policy.limits;
         Self {
             node,
@@ -92,7 +98,9 @@ impl Vault {
     pub fn leader_hint(&self, wallet: &WalletId) -> String {
         let leader = self.node.group_of(wallet).and_then(|group| self.node.leader(group));
         let own = self.node.identity().place.map(|place| place.node);
-        leader.filter(|leader| Some(leader.id) != own).map_or_else(String::new, |leader| leader.endpoint)
+        leader
+            .filter(|leader| Some(leader.id) != own)
+            .map_or_else(String::new, |leader| leader.endpoint)
     }
 
     /// Refuses while there is no key: nothing could be wrapped or opened.
@@ -108,7 +116,9 @@ impl Vault {
         match self.node.group_of(wallet) {
             Some(group) => Ok(group),
             None if self.node.identity().place.is_none() => Err(VaultError::NoCluster),
-            None if self.node.groups().is_empty() => Err(VaultError::Unavailable("this node is starting")),
+            None if self.node.groups().is_empty() => {
+                Err(VaultError::Unavailable("this node is starting"))
+            }
             None => Err(VaultError::Region(wallet.region())),
         }
     }

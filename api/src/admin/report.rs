@@ -11,7 +11,7 @@ use types::{GroupId, NodeId, NodeInfo, NodeState, zero_loss};
 use crate::Shared;
 
 /// What is known about all nodes: from this one, and from those that answered.
-pub struct Report {
+pub(crate) struct Report {
     own: Option<NodeId>,
     status: NodeStatus,
     described: BTreeMap<NodeId, DescribeReply>,
@@ -23,8 +23,11 @@ impl Report {
         let node = inner.vault.node();
         let own = node.identity().place.map(|place| place.node);
         let nodes = node.nodes().into_iter();
-        let others = nodes.filter(|node| !local && Some(node.id) != own && node.state != NodeState::Removed);
-        let asked = join_all(others.map(|node| async move { (node.id, inner.forwarder.describe(node.id).await) }));
+        let others =
+            nodes.filter(|node| !local && Some(node.id) != own && node.state != NodeState::Removed);
+        let asked = join_all(
+            others.map(|node| async move { (node.id, inner.forwarder.describe(node.id).await) }),
+        );
         let (status, answers) = futures::future::join(node.status(), asked).await;
         let mut described: BTreeMap<_, _> =
             answers.into_iter().filter_map(|(id, said)| Some((id, said?))).collect();
@@ -35,9 +38,12 @@ impl Report {
     }
 
     /// Everything.
-    pub fn status(&self, locked: bool) -> admin::StatusReply {
+    pub(crate) fn status(&self, locked: bool) -> admin::StatusReply {
         admin::StatusReply {
-            cluster: self.status.cluster.map_or_else(Vec::new, |cluster| cluster.as_bytes().to_vec()),
+            cluster: self
+                .status
+                .cluster
+                .map_or_else(Vec::new, |cluster| cluster.as_bytes().to_vec()),
             node: self.status.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             bootstrapped: self.status.cluster.is_some(),
@@ -50,17 +56,17 @@ impl Report {
     }
 
     /// Every node that was ever registered.
-    pub fn nodes(&self) -> Vec<admin::Node> {
+    pub(crate) fn nodes(&self) -> Vec<admin::Node> {
         self.status.nodes.iter().map(|node| self.node(node)).collect()
     }
 
     /// The node of this id.
-    pub fn node_of(&self, id: NodeId) -> Option<admin::Node> {
+    pub(crate) fn node_of(&self, id: NodeId) -> Option<admin::Node> {
         self.status.nodes.iter().find(|node| node.id == id).map(|node| self.node(node))
     }
 
     /// Every group.
-    pub fn groups(&self) -> Vec<admin::Group> {
+    pub(crate) fn groups(&self) -> Vec<admin::Group> {
         self.status.groups.iter().map(|group| self.group(group)).collect()
     }
 
@@ -85,7 +91,11 @@ impl Report {
             term: group.term,
             committed: group.committed.unwrap_or(0),
             applied: group.applied_here.unwrap_or(0),
-            replicas: group.replicas.iter().map(|replica| self.replica(group.group, replica)).collect(),
+            replicas: group
+                .replicas
+                .iter()
+                .map(|replica| self.replica(group.group, replica))
+                .collect(),
             zero_loss: zero_loss(voters(group).map(|voter| &voter.dc)),
             digest: own.0,
             digest_index: own.1,
@@ -107,7 +117,8 @@ impl Report {
 
     fn digest(&self, node: NodeId, group: GroupId) -> (Vec<u8>, u64) {
         let said = self.described.get(&node);
-        let digest = said.and_then(|said| said.digests.iter().find(|digest| digest.group == group.0));
+        let digest =
+            said.and_then(|said| said.digests.iter().find(|digest| digest.group == group.0));
         digest.map_or((Vec::new(), 0), |digest| (digest.digest.to_vec(), digest.index))
     }
 
@@ -118,7 +129,9 @@ impl Report {
 
     fn zero_loss(&self) -> admin::Promise {
         match &self.status.zero_loss {
-            Ok(()) => held("every majority of every group's voters spans at least two data centres"),
+            Ok(()) => {
+                held("every majority of every group's voters spans at least two data centres")
+            }
             Err(reason) => broken(reason.clone()),
         }
     }
@@ -140,11 +153,17 @@ impl Report {
                 ));
             }
         }
-        let needs_somebody = |(id, said): (&NodeId, &DescribeReply)| (!said.opens_unattended).then_some(*id);
+        let needs_somebody =
+            |(id, said): (&NodeId, &DescribeReply)| (!said.opens_unattended).then_some(*id);
         if let Some(id) = self.described.iter().find_map(needs_somebody) {
-            return broken(format!("node {} needs a person to open its epoch key when it starts", self.name(id)));
+            return broken(format!(
+                "node {} needs a person to open its epoch key when it starts",
+                self.name(id)
+            ));
         }
-        held("every group survives the loss of a node, and every node that answers opens its epoch key by itself")
+        held(
+            "every group survives the loss of a node, and every node that answers opens its epoch key by itself",
+        )
     }
 }
 

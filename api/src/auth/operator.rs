@@ -17,7 +17,9 @@ impl Operator {
     /// [`VaultError::Operator`] for everybody else.
     pub fn of(identity: Option<&ConnectionIdentity>, cluster: &str) -> Result<Self, VaultError> {
         identity
-            .filter(|identity| identity.kind == IdentityKind::Operator && identity.cluster == cluster)
+            .filter(|identity| {
+                identity.kind == IdentityKind::Operator && identity.cluster == cluster
+            })
             .map(|identity| Self { name: identity.name.clone() })
             .ok_or(VaultError::Operator)
     }

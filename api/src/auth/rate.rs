@@ -30,7 +30,7 @@ impl Rate {
 }
 
 /// A total rate, and within it a rate for every key.
-pub struct KeyedRate<K> {
+pub(crate) struct KeyedRate<K> {
     total: Rate,
     each: Rate,
     state: Mutex<State<K>>,
@@ -49,7 +49,7 @@ const SWEEP_MIN: usize = 1024;
 
 impl<K: Eq + Hash> KeyedRate<K> {
     /// Nothing has been tried yet.
-    pub fn new(total: Rate, each: Rate) -> Self {
+    pub(crate) fn new(total: Rate, each: Rate) -> Self {
         let state = State { total: None, keys: HashMap::new(), sweep_at: SWEEP_MIN };
         Self { total, each, state: Mutex::new(state) }
     }
@@ -58,7 +58,7 @@ impl<K: Eq + Hash> KeyedRate<K> {
     ///
     /// # Errors
     /// How long to wait. What is refused for its key counts towards the total all the same.
-    pub fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.total = Some(self.total.take(state.total.unwrap_or(now), now)?);
         if state.keys.len() >= state.sweep_at {

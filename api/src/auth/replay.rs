@@ -19,7 +19,7 @@ use types::hash::tagged_16;
 const WINDOW_S: u64 = AGE_MAX_S + AHEAD_MAX_S;
 
 /// The proofs seen by one node.
-pub struct SeenProofs {
+pub(crate) struct SeenProofs {
     limit: usize,
     state: Mutex<State>,
 }
@@ -34,7 +34,7 @@ struct State {
 
 /// What is known of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// It was not seen before, and is remembered now.
     First,
     /// It was shown already.
@@ -45,12 +45,12 @@ pub enum Seen {
 
 impl SeenProofs {
     /// Remembers at most `limit` proofs in one window.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, state: Mutex::default() }
     }
 
     /// Notes the proof `jti` of the key with this thumbprint, at Unix time `now_s`.
-    pub fn note(&self, thumbprint: &[u8; 32], jti: &str, now_s: u64) -> Seen {
+    pub(crate) fn note(&self, thumbprint: &[u8; 32], jti: &str, now_s: u64) -> Seen {
         let name = tagged_16("holdfast/1 proof", &[thumbprint, jti.as_bytes()]);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.turn(now_s);
@@ -93,7 +93,11 @@ mod tests {
         for start_s in [1_000_000, 2_000_000] {
             assert_eq!(seen.note(&KEY, "a", start_s), Seen::First);
             for later_s in 0..WINDOW_S {
-                assert_eq!(seen.note(&KEY, "a", start_s + later_s), Seen::Again, "{later_s} s later");
+                assert_eq!(
+                    seen.note(&KEY, "a", start_s + later_s),
+                    Seen::Again,
+                    "{later_s} s later"
+                );
             }
         }
     }

@@ -41,19 +41,23 @@ impl Caller {
 
     /// Whether the session has not ended.
     pub(crate) fn still_open(&self, now_s: u64) -> Result<(), VaultError> {
-        if now_s < self.expires_s { Ok(()) } else { Err(VaultError::Session("the session has expired")) }
+        if now_s < self.expires_s {
+            Ok(())
+        } else {
+            Err(VaultError::Session("the session has expired"))
+        }
     }
 }
 
 /// What checks sessions on one node.
-pub struct Sessions {
+pub(crate) struct Sessions {
     seen: SeenProofs,
     seen_max: usize,
 }
 
 impl Sessions {
     /// Remembers at most `proofs` proofs within their window.
-    pub fn new(proofs: usize) -> Self {
+    pub(crate) fn new(proofs: usize) -> Self {
         Self { seen: SeenProofs::new(proofs), seen_max: proofs }
     }
 
@@ -62,7 +66,7 @@ impl Sessions {
     /// # Errors
     /// [`VaultError::Session`] if there is no valid token, [`VaultError::Proof`] if the proof is not one
     /// for this request, [`VaultError::Locked`] if tokens cannot be checked here.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         keyring: &ServerKeyring,
         headers: &HeaderMap,
@@ -80,14 +84,24 @@ impl Sessions {
         let proof = the_one(headers, DPOP)
             .ok_or_else(|| VaultError::Proof("there is no proof: send one in `dpop`".to_owned()))?;
         let request = Request { method: METHOD, uri: path, token };
-        let proof = dpop::check(proof, &request, now_s).map_err(|error| VaultError::Proof(error.to_string()))?;
+        let proof = dpop::check(proof, &request, now_s)
+            .map_err(|error| VaultError::Proof(error.to_string()))?;
         if proof.thumbprint != dpop::thumbprint(&session.key) {
-            return Err(VaultError::Proof("the DPoP proof is by another key than the session's".to_owned()));
+            return Err(VaultError::Proof(
+                "the DPoP proof is by another key than the session's".to_owned(),
+            ));
         }
         match self.seen.note(&proof.thumbprint, &proof.jti, now_s) {
             Seen::First => {}
-            Seen::Again => return Err(VaultError::Proof("the DPoP proof was used before".to_owned())),
-            Seen::Full => return Err(VaultError::Busy { what: "proofs within their window", limit: self.seen_max }),
+            Seen::Again => {
+                return Err(VaultError::Proof("the DPoP proof was used before".to_owned()));
+            }
+            Seen::Full => {
+                return Err(VaultError::Busy {
+                    what: "proofs within their window",
+                    limit: self.seen_max,
+                });
+            }
         }
         let Session { wallet, member, link, expires_s, .. } = session;
         Ok(Caller { wallet, member, link, expires_s })

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use prost::Message;
 use proto::peer::forward_reply::Outcome;
 use proto::peer::forward_server::Forward;
-use proto::peer::{DescribeReply, DescribeRequest, ForwardReply, ForwardRequest, Hello, ReplicaDigest};
+use proto::peer::{
+    DescribeReply, DescribeRequest, ForwardReply, ForwardRequest, Hello, ReplicaDigest,
+};
 use raft::ConnectionIdentity;
 use tokio::time::timeout;
 use tonic::{Extensions, Request, Response, Status};
@@ -17,7 +19,7 @@ use crate::grpc::unary;
 use crate::vault::VaultError;
 
 /// The service between doors.
-pub struct ForwardServer {
+pub(crate) struct ForwardServer {
     inner: Shared,
 }
 
@@ -51,7 +53,10 @@ impl ForwardServer {
 
 #[tonic::async_trait]
 impl Forward for ForwardServer {
-    async fn call(&self, request: Request<ForwardRequest>) -> Result<Response<ForwardReply>, Status> {
+    async fn call(
+        &self,
+        request: Request<ForwardRequest>,
+    ) -> Result<Response<ForwardReply>, Status> {
         self.admit(request.extensions(), request.get_ref().hello.as_ref())?;
         let ForwardRequest { method, body, timeout_ms, .. } = request.into_inner();
         let permit = match self.inner.permits.forwarded() {
@@ -70,7 +75,10 @@ impl Forward for ForwardServer {
         Ok(Response::new(reply))
     }
 
-    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<DescribeReply>, Status> {
+    async fn describe(
+        &self,
+        request: Request<DescribeRequest>,
+    ) -> Result<Response<DescribeReply>, Status> {
         self.admit(request.extensions(), request.get_ref().hello.as_ref())?;
         Ok(Response::new(self.inner.describe()))
     }

@@ -2,8 +2,9 @@
 
 use proto::admin::admin_server::Admin;
 use proto::admin::{
-    BootstrapReply, BootstrapRequest, Done, GroupsReply, GroupsRequest, JoinReply, JoinRequest, NodeRequest,
-    NodesReply, NodesRequest, StatusReply, StatusRequest, TransferRequest, UnlockRequest,
+    BootstrapReply, BootstrapRequest, Done, GroupsReply, GroupsRequest, JoinReply, JoinRequest,
+    NodeRequest, NodesReply, NodesRequest, StatusReply, StatusRequest, TransferRequest,
+    UnlockRequest,
 };
 use tonic::{Request, Response, Status};
 use types::{GroupId, Secret};
@@ -16,7 +17,7 @@ use crate::auth::Operator;
 use crate::vault::VaultError;
 
 /// The service.
-pub struct AdminServer {
+pub(crate) struct AdminServer {
     inner: Shared,
     acts: Acts,
 }
@@ -30,9 +31,13 @@ impl AdminServer {
 
 #[tonic::async_trait]
 impl Admin for AdminServer {
-    async fn bootstrap(&self, request: Request<BootstrapRequest>) -> Result<Response<BootstrapReply>, Status> {
+    async fn bootstrap(
+        &self,
+        request: Request<BootstrapRequest>,
+    ) -> Result<Response<BootstrapReply>, Status> {
         let operator = operator(&request)?;
-        let BootstrapRequest { peers, wallet_groups, allow_single_dc, region } = request.into_inner();
+        let BootstrapRequest { peers, wallet_groups, allow_single_dc, region } =
+            request.into_inner();
         let region = u8::try_from(region)
             .map_err(|_| VaultError::Malformed(format!("a region is 0 to 255, not {region}")))?;
         let begin = Begin { peers, wallet_groups, region, allow_single_dc };
@@ -74,7 +79,10 @@ impl Admin for AdminServer {
         Ok(Response::new(Done {}))
     }
 
-    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusReply>, Status> {
         let report = Report::make(&self.inner, request.get_ref().local).await;
         Ok(Response::new(report.status(self.inner.vault.keyring().is_locked())))
     }
@@ -83,7 +91,10 @@ impl Admin for AdminServer {
         Ok(Response::new(NodesReply { nodes: Report::make(&self.inner, false).await.nodes() }))
     }
 
-    async fn groups(&self, request: Request<GroupsRequest>) -> Result<Response<GroupsReply>, Status> {
+    async fn groups(
+        &self,
+        request: Request<GroupsRequest>,
+    ) -> Result<Response<GroupsReply>, Status> {
         let report = Report::make(&self.inner, request.get_ref().local).await;
         Ok(Response::new(GroupsReply { groups: report.groups() }))
     }

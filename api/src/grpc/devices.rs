@@ -1,7 +1,9 @@
 //! `holdfast.v1.Devices`.
 
 use proto::v1::devices_server::Devices;
-use proto::v1::{ChallengeReply, ChallengeRequest, LinksRequest, OpenSessionRequest, Session, SignedLink};
+use proto::v1::{
+    ChallengeReply, ChallengeRequest, LinksRequest, OpenSessionRequest, Session, SignedLink,
+};
 use tonic::{Request, Response, Status};
 use types::WalletId;
 
@@ -10,7 +12,7 @@ use crate::Shared;
 use crate::vault::VaultError;
 
 /// The service.
-pub struct DevicesServer {
+pub(crate) struct DevicesServer {
     inner: Shared,
 }
 
@@ -25,18 +27,30 @@ impl DevicesServer {
 impl Devices for DevicesServer {
     type LinksStream = stream::Frames<SignedLink>;
 
-    async fn challenge(&self, _: Request<ChallengeRequest>) -> Result<Response<ChallengeReply>, Status> {
+    async fn challenge(
+        &self,
+        _: Request<ChallengeRequest>,
+    ) -> Result<Response<ChallengeReply>, Status> {
         Ok(Response::new(unary::challenge(&self.inner.vault)?))
     }
 
-    async fn open_session(&self, request: Request<OpenSessionRequest>) -> Result<Response<Session>, Status> {
+    async fn open_session(
+        &self,
+        request: Request<OpenSessionRequest>,
+    ) -> Result<Response<Session>, Status> {
         let deadline = stream::deadline(&request)?;
         let request = request.into_inner();
         let answer = unary::open_session(&self.inner.vault, &request).await;
-        self.inner.or_elsewhere(unary::OPEN_SESSION, &request, deadline, answer).await.map(Response::new)
+        self.inner
+            .or_elsewhere(unary::OPEN_SESSION, &request, deadline, answer)
+            .await
+            .map(Response::new)
     }
 
-    async fn links(&self, request: Request<LinksRequest>) -> Result<Response<Self::LinksStream>, Status> {
+    async fn links(
+        &self,
+        request: Request<LinksRequest>,
+    ) -> Result<Response<Self::LinksStream>, Status> {
         let (deadline, caller) = (stream::deadline(&request)?, stream::caller(&request)?);
         let LinksRequest { wallet, from } = request.into_inner();
         let wallet = WalletId::parse(&wallet).map_err(VaultError::from)?;

@@ -8,7 +8,7 @@ use super::{stream, unary};
 use crate::Shared;
 
 /// The service.
-pub struct RecoveryServer {
+pub(crate) struct RecoveryServer {
     inner: Shared,
 }
 
@@ -21,7 +21,10 @@ impl RecoveryServer {
 
 #[tonic::async_trait]
 impl Recovery for RecoveryServer {
-    async fn challenge(&self, _: Request<ChallengeRequest>) -> Result<Response<ChallengeReply>, Status> {
+    async fn challenge(
+        &self,
+        _: Request<ChallengeRequest>,
+    ) -> Result<Response<ChallengeReply>, Status> {
         Ok(Response::new(unary::challenge(&self.inner.vault)?))
     }
 

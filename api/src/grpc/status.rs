@@ -6,7 +6,7 @@ use tonic::Status;
 use crate::vault::VaultError;
 
 /// The status of an error, with its detail attached.
-pub fn into_status(error: &VaultError) -> Status {
+pub(crate) fn into_status(error: &VaultError) -> Status {
     status_with_detail(error.code().status(), &error.detail())
 }
 
@@ -17,6 +17,6 @@ impl From<VaultError> for Status {
 }
 
 /// The stable code that a status carries, or what gRPC calls it.
-pub fn detail_code(status: &Status) -> String {
+pub(crate) fn detail_code(status: &Status) -> String {
     detail_of(status).map_or_else(|| format!("{:?}", status.code()), |detail| detail.code)
 }

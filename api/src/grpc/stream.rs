@@ -15,7 +15,7 @@ use crate::policy::Limits;
 use crate::vault::VaultError;
 
 /// What a handler returns.
-pub type Frames<T> = ReceiverStream<Result<T, Status>>;
+pub(crate) type Frames<T> = ReceiverStream<Result<T, Status>>;
 
 /// Frames that may be ready before the caller takes them.
 const READY: usize = 2;
@@ -23,7 +23,7 @@ const READY: usize = 2;
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Why a stream ended before it was complete.
-pub enum Ended {
+pub(crate) enum Ended {
     /// The caller has gone, or took nothing for too long.
     Gone,
     /// There is an error to tell.
@@ -46,13 +46,13 @@ impl fmt::Debug for Ended {
 }
 
 /// Sends the frames of one stream.
-pub struct Sender<T> {
+pub(crate) struct Sender<T> {
     frames: mpsc::Sender<Result<T, Status>>,
     stall: Duration,
 }
 
 /// A stream and what fills it.
-pub fn channel<T>(limits: &Limits) -> (Sender<T>, Frames<T>) {
+pub(crate) fn channel<T>(limits: &Limits) -> (Sender<T>, Frames<T>) {
     let (frames, stream) = mpsc::channel(READY);
     (Sender { frames, stall: limits.stall_max }, ReceiverStream::new(stream))
 }
@@ -62,7 +62,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`Ended::Gone`] if nobody takes it in time.
-    pub async fn send(&self, frame: T) -> Result<(), Ended> {
+    pub(crate) async fn send(&self, frame: T) -> Result<(), Ended> {
         match timeout(self.stall, self.frames.send(Ok(frame))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ended::Gone),
@@ -71,10 +71,16 @@ impl<T> Sender<T> {
 
     /// Lets `work` fill the stream until its end or until `until`, and tells the caller why if it ends
     /// early. Ends with the caller, too.
-    pub async fn end_by(&self, until: Option<Instant>, work: impl Future<Output = Result<(), Ended>>) {
+    pub(crate) async fn end_by(
+        &self,
+        until: Option<Instant>,
+        work: impl Future<Output = Result<(), Ended>>,
+    ) {
         let limited = async {
             match until {
-                Some(until) => timeout_at(until, work).await.unwrap_or(Err(VaultError::Deadline.into())),
+                Some(until) => {
+                    timeout_at(until, work).await.unwrap_or(Err(VaultError::Deadline.into()))
+                }
                 None => work.await,
             }
         };
@@ -92,7 +98,7 @@ impl<T> Sender<T> {
 ///
 /// # Errors
 /// A fault: no request comes here but through the door.
-pub fn deadline<T>(request: &Request<T>) -> Result<Deadline, VaultError> {
+pub(crate) fn deadline<T>(request: &Request<T>) -> Result<Deadline, VaultError> {
     request.extensions().get::<Deadline>().copied().ok_or_else(not_through_the_door)
 }
 
@@ -100,7 +106,7 @@ pub fn deadline<T>(request: &Request<T>) -> Result<Deadline, VaultError> {
 ///
 /// # Errors
 /// A fault: no request comes here but through the door.
-pub fn caller<T>(request: &Request<T>) -> Result<Caller, VaultError> {
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<Caller, VaultError> {
     request.extensions().get::<Caller>().cloned().ok_or_else(not_through_the_door)
 }
 

@@ -7,38 +7,52 @@ use types::Commit;
 use crate::vault::{Opened, Pushed, Vault, VaultError};
 
 /// Path of [`create`].
-pub const CREATE: &str = "/holdfast.v1.Wallets/Create";
+pub(crate) const CREATE: &str = "/holdfast.v1.Wallets/Create";
 /// Path of [`push`].
-pub const PUSH: &str = "/holdfast.v1.Wallets/Push";
+pub(crate) const PUSH: &str = "/holdfast.v1.Wallets/Push";
 /// Path of [`open_session`].
-pub const OPEN_SESSION: &str = "/holdfast.v1.Devices/OpenSession";
+pub(crate) const OPEN_SESSION: &str = "/holdfast.v1.Devices/OpenSession";
 /// Path of [`open`].
-pub const OPEN: &str = "/holdfast.v1.Recovery/Open";
+pub(crate) const OPEN: &str = "/holdfast.v1.Recovery/Open";
 
 /// See [`Vault::create`].
-pub async fn create(vault: &Vault, request: &v1::CreateRequest) -> Result<v1::PushReply, VaultError> {
-    let pushed = vault.create(commit(request.commit.as_ref())?, &request.registration_token).await?;
+pub(crate) async fn create(
+    vault: &Vault,
+    request: &v1::CreateRequest,
+) -> Result<v1::PushReply, VaultError> {
+    let pushed =
+        vault.create(commit(request.commit.as_ref())?, &request.registration_token).await?;
     Ok(reply(pushed))
 }
 
 /// See [`Vault::push`].
-pub async fn push(vault: &Vault, request: &v1::PushRequest) -> Result<v1::PushReply, VaultError> {
+pub(crate) async fn push(
+    vault: &Vault,
+    request: &v1::PushRequest,
+) -> Result<v1::PushReply, VaultError> {
     Ok(reply(vault.push(commit(request.commit.as_ref())?).await?))
 }
 
 /// See [`Vault::open_session`].
-pub async fn open_session(vault: &Vault, request: &v1::OpenSessionRequest) -> Result<v1::Session, VaultError> {
+pub(crate) async fn open_session(
+    vault: &Vault,
+    request: &v1::OpenSessionRequest,
+) -> Result<v1::Session, VaultError> {
     Ok(session(vault.open_session(&request.challenge, &request.signature).await?))
 }
 
 /// See [`Vault::open_by_locator`].
-pub async fn open(vault: &Vault, request: &v1::OpenRequest) -> Result<v1::OpenReply, VaultError> {
-    let opened = vault.open_by_locator(&request.locator, &request.challenge, &request.signature).await?;
+pub(crate) async fn open(
+    vault: &Vault,
+    request: &v1::OpenRequest,
+) -> Result<v1::OpenReply, VaultError> {
+    let opened =
+        vault.open_by_locator(&request.locator, &request.challenge, &request.signature).await?;
     Ok(v1::OpenReply { sessions: opened.into_iter().map(session).collect() })
 }
 
 /// See [`Vault::invite`].
-pub fn challenge(vault: &Vault) -> Result<v1::ChallengeReply, VaultError> {
+pub(crate) fn challenge(vault: &Vault) -> Result<v1::ChallengeReply, VaultError> {
     let invitation = vault.invite()?;
     Ok(v1::ChallengeReply {
         nonce: invitation.nonce.bytes.to_vec().into(),
@@ -53,7 +67,11 @@ fn commit(message: Option<&v1::Commit>) -> Result<Commit, VaultError> {
 }
 
 fn reply(pushed: Pushed) -> v1::PushReply {
-    v1::PushReply { seq: pushed.seq, head: pushed.head.as_bytes().to_vec().into(), leader: String::new() }
+    v1::PushReply {
+        seq: pushed.seq,
+        head: pushed.head.as_bytes().to_vec().into(),
+        leader: String::new(),
+    }
 }
 
 fn session(opened: Opened) -> v1::Session {

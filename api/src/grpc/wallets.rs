@@ -2,7 +2,10 @@
 
 use proto::v1::pull_reply::Part as Frame;
 use proto::v1::wallets_server::Wallets;
-use proto::v1::{CreateRequest, HeadTrail, Idle, PullEnd, PullReply, PullRequest, PullStart, PushReply, PushRequest};
+use proto::v1::{
+    CreateRequest, HeadTrail, Idle, PullEnd, PullReply, PullRequest, PullStart, PushReply,
+    PushRequest,
+};
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status};
 use types::{HeadHash, WalletId};
@@ -13,7 +16,7 @@ use crate::Shared;
 use crate::vault::{Freshness, Held, Part, Pull, VaultError, Watch};
 
 /// The service.
-pub struct WalletsServer {
+pub(crate) struct WalletsServer {
     inner: Shared,
 }
 
@@ -43,7 +46,10 @@ impl Wallets for WalletsServer {
         self.inner.or_leader(unary::PUSH, &request, deadline, answer).await.map(Response::new)
     }
 
-    async fn pull(&self, request: Request<PullRequest>) -> Result<Response<Self::PullStream>, Status> {
+    async fn pull(
+        &self,
+        request: Request<PullRequest>,
+    ) -> Result<Response<Self::PullStream>, Status> {
         let (deadline, caller) = (stream::deadline(&request)?, stream::caller(&request)?);
         let (held, freshness) = asked(request.get_ref())?;
         let permit = self.inner.permits.pull()?;
@@ -58,7 +64,10 @@ impl Wallets for WalletsServer {
         Ok(Response::new(frames))
     }
 
-    async fn watch(&self, request: Request<PullRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<PullRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let (deadline, caller) = (stream::deadline(&request)?, stream::caller(&request)?);
         let (held, freshness) = asked(request.get_ref())?;
         let permit = self.inner.permits.watch(held.wallet)?;
@@ -84,7 +93,9 @@ fn asked(request: &PullRequest) -> Result<(Held, Freshness), VaultError> {
     let head = match (request.seq, request.head.is_empty()) {
         (0, true) => HeadHash::ZERO,
         (0, false) | (_, true) => {
-            return Err(VaultError::Malformed("seq and head of what is held come together, or not at all".to_owned()));
+            return Err(VaultError::Malformed(
+                "seq and head of what is held come together, or not at all".to_owned(),
+            ));
         }
         _ => HeadHash::parse(&request.head)?,
     };
@@ -108,7 +119,12 @@ async fn send(inner: &Shared, sender: &Sender<PullReply>, pull: Pull) -> Result<
 }
 
 /// Sends pull after pull, and a sign of life now and then.
-async fn follow(inner: &Shared, sender: &Sender<PullReply>, mut watch: Watch, first: Pull) -> Result<(), Ended> {
+async fn follow(
+    inner: &Shared,
+    sender: &Sender<PullReply>,
+    mut watch: Watch,
+    first: Pull,
+) -> Result<(), Ended> {
     send(inner, sender, first).await?;
     let mut idle_at = Instant::now() + IDLE;
     loop {
@@ -128,9 +144,13 @@ fn frame(part: Part, leader: impl FnOnce() -> String) -> PullReply {
         Part::Start { head, unchanged, full } => {
             Frame::Start(PullStart { head: Some((&head).into()), unchanged, full })
         }
-        Part::Trail(heads) => Frame::Trail(HeadTrail { heads: heads.iter().map(Into::into).collect() }),
+        Part::Trail(heads) => {
+            Frame::Trail(HeadTrail { heads: heads.iter().map(Into::into).collect() })
+        }
         Part::Link(link) => Frame::Link((&link).into()),
-        Part::HeadHashes(hashes) => Frame::HeadHashes(run(hashes.iter().map(|hash| hash.as_bytes().as_slice()))),
+        Part::HeadHashes(hashes) => {
+            Frame::HeadHashes(run(hashes.iter().map(|hash| hash.as_bytes().as_slice())))
+        }
         Part::Removed(ids) => Frame::Removed(run(ids.iter().map(|id| id.as_bytes().as_slice()))),
         Part::Entries(entries) => {
             let encoded: Vec<_> = entries.iter().map(types::Entry::encode).collect();

@@ -61,7 +61,9 @@ pub enum VaultError {
     #[error("this needs an operator's certificate of this cluster")]
     Operator,
     /// No valid registration token.
-    #[error("creating a wallet needs a valid registration token; ask the operator of this cluster for one")]
+    #[error(
+        "creating a wallet needs a valid registration token; ask the operator of this cluster for one"
+    )]
     Registration,
     /// The wallet's region is not served.
     #[error("this cluster keeps no wallets of region {0}")]
@@ -232,11 +234,13 @@ fn of_refused(refused: &Refused) -> Code {
         Refused::Link { why: LinkRefused::SignerInactive, .. } => Code::MemberInactive,
         Refused::Link { why: LinkRefused::NotAllowed { .. }, .. } => Code::NotAuthorised,
         Refused::Link { .. } | Refused::NoWalletKey => Code::LinkRefused,
-        Refused::Sequence { .. } | Refused::History | Refused::Links | Refused::SuiteTooLow => Code::HeadRefused,
-        Refused::SignerInactive => Code::MemberInactive,
-        Refused::RecordVersion { .. } | Refused::RecordGeneration { .. } | Refused::RemovedAbsent { .. } => {
-            Code::RecordRefused
+        Refused::Sequence { .. } | Refused::History | Refused::Links | Refused::SuiteTooLow => {
+            Code::HeadRefused
         }
+        Refused::SignerInactive => Code::MemberInactive,
+        Refused::RecordVersion { .. }
+        | Refused::RecordGeneration { .. }
+        | Refused::RemovedAbsent { .. } => Code::RecordRefused,
         Refused::RotationDue => Code::RotationDue,
         Refused::Root | Refused::RootNotLeft => Code::Root,
     }
@@ -265,7 +269,9 @@ impl From<ProposeError> for VaultError {
 impl From<ReadError> for VaultError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Unavailable => Self::Unavailable("no majority of the wallet's group could be reached in time"),
+            ReadError::Unavailable => {
+                Self::Unavailable("no majority of the wallet's group could be reached in time")
+            }
             ReadError::NotHere => Self::Unavailable("this node does not hold the wallet's group"),
         }
     }
@@ -284,7 +290,9 @@ impl From<KeyringError> for VaultError {
     fn from(error: KeyringError) -> Self {
         match error {
             KeyringError::Locked => Self::Locked,
-            KeyringError::UnknownEpoch(_) | KeyringError::Key(_) => Self::broken("use the server's keys", &error),
+            KeyringError::UnknownEpoch(_) | KeyringError::Key(_) => {
+                Self::broken("use the server's keys", &error)
+            }
         }
     }
 }

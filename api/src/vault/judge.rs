@@ -17,7 +17,7 @@ use super::outer::Outer;
 use super::quota;
 
 /// What became of a commit so far.
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is part of the wallet already.
     Stored,
     /// It may become part of it.
@@ -26,7 +26,7 @@ pub enum Verdict {
 
 /// Whether a wallet may begin with the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub(super) enum Beginning {
     /// The caller was admitted to create wallets.
     Admitted,
     /// The caller came to change one that exists.
@@ -37,7 +37,7 @@ pub enum Beginning {
 ///
 /// # Errors
 /// The first rule that it breaks there.
-pub fn judge(
+pub(super) fn judge(
     reader: &Reader,
     keyring: &ServerKeyring,
     commit: &Commit,
@@ -87,7 +87,11 @@ pub fn judge(
 ///
 /// # Errors
 /// [`VaultError::Locked`]; a fault if the stored key cannot be opened.
-pub fn open_data_key(reader: &Reader, keyring: &ServerKeyring, wallet: WalletId) -> Result<Outer, VaultError> {
+pub(super) fn open_data_key(
+    reader: &Reader,
+    keyring: &ServerKeyring,
+    wallet: WalletId,
+) -> Result<Outer, VaultError> {
     let wrapped = reader.data_key(wallet)?.ok_or(Rejection::NotFound)?;
     let key = keyring.open(&wallet, &wrapped).map_err(|error| match error {
         KeyringError::Locked => VaultError::Locked,
@@ -103,7 +107,9 @@ fn authenticate(stored: Option<&Membership>, commit: &Commit) -> Result<(), Vaul
         if let Err(why) = admit(&mut members, link) {
             // What a wallet allows is told to its members only.
             return match stored {
-                Some(stored) => Err(signed(stored, commit).err().unwrap_or_else(|| refused(link, why))),
+                Some(stored) => {
+                    Err(signed(stored, commit).err().unwrap_or_else(|| refused(link, why)))
+                }
                 None => Err(refused(link, why)),
             };
         }
@@ -134,13 +140,21 @@ fn signed(members: &Membership, commit: &Commit) -> Result<(), VaultError> {
 /// Tells a member that was revoked from somebody who never was one.
 fn unsigned(members: &Membership, error: SignatureRefused) -> VaultError {
     match error {
-        SignatureRefused::NotAMember(id) if members.member(&id).is_some() => Rejection::MemberInactive.into(),
+        SignatureRefused::NotAMember(id) if members.member(&id).is_some() => {
+            Rejection::MemberInactive.into()
+        }
         SignatureRefused::NotAMember(_) => VaultError::Denied,
         other => other.into(),
     }
 }
 
-fn build(commit: &Commit, accepted: Accepted, outer: &Outer, content: [u8; 32], time_ms: u64) -> Push {
+fn build(
+    commit: &Commit,
+    accepted: Accepted,
+    outer: &Outer,
+    content: [u8; 32],
+    time_ms: u64,
+) -> Push {
     let Accepted { membership, records, .. } = accepted;
     let envelopes = records.iter().zip(&commit.envelopes);
     Push {

@@ -2,12 +2,12 @@
 
 use types::{SignedLink, WalletId};
 
+use super::Vault;
 use super::error::VaultError;
 use super::judge::open_data_key;
 use super::outer::Outer;
 use super::pull::{closed, missing};
 use super::session::reading;
-use super::Vault;
 use crate::auth::Caller;
 
 /// About how many bytes of links are made ready at a time.
@@ -27,7 +27,12 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::pull`].
-    pub async fn links(&self, caller: &Caller, wallet: WalletId, from: u32) -> Result<Links, VaultError> {
+    pub async fn links(
+        &self,
+        caller: &Caller,
+        wallet: WalletId,
+        from: u32,
+    ) -> Result<Links, VaultError> {
         caller.may_read(&wallet)?;
         self.unlocked()?;
         let reader = self.node.read(self.group_of(&wallet)?).await?;
@@ -40,7 +45,10 @@ impl Vault {
     ///
     /// # Errors
     /// A fault of this node.
-    pub async fn more_links(&self, mut links: Links) -> Result<(Vec<SignedLink>, Option<Links>), VaultError> {
+    pub async fn more_links(
+        &self,
+        mut links: Links,
+    ) -> Result<(Vec<SignedLink>, Option<Links>), VaultError> {
         self.apart(move || {
             let some = links.some()?;
             Ok((some, (links.next < links.end).then_some(links)))

@@ -18,7 +18,7 @@ use types::NodeId;
 use types::hash::tagged_16;
 
 /// For how long a challenge can be answered, in seconds.
-pub const CHALLENGE_S: u64 = 60;
+pub(super) const CHALLENGE_S: u64 = 60;
 
 /// A nonce, and what its challenge must carry as expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Nonce {
 
 /// Why a nonce is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NonceRefused {
+pub(super) enum NonceRefused {
     /// Another node gave it.
     Foreign(NodeId),
     /// It expired, was used, or was never given by this process with this expiry.
@@ -41,7 +41,7 @@ pub enum NonceRefused {
 }
 
 /// The nonces of one process.
-pub struct Nonces {
+pub(super) struct Nonces {
     key: [u8; 32],
     used_max: usize,
     used: Mutex<Used>,
@@ -55,14 +55,14 @@ struct Used {
 
 impl Nonces {
     /// Remembers at most `used_max` answered challenges at a time.
-    pub fn new(used_max: usize) -> Self {
+    pub(super) fn new(used_max: usize) -> Self {
         let mut key = [0; 32];
         rand::rng().fill_bytes(&mut key);
         Self { key, used_max, used: Mutex::default() }
     }
 
     /// A fresh nonce of this node.
-    pub fn give(&self, node: NodeId, now_s: u64) -> Nonce {
+    pub(super) fn give(&self, node: NodeId, now_s: u64) -> Nonce {
         let mut salt = [0; 8];
         rand::rng().fill_bytes(&mut salt);
         let expires_s = now_s.saturating_add(CHALLENGE_S);
@@ -73,7 +73,12 @@ impl Nonces {
     ///
     /// # Errors
     /// [`NonceRefused`], but not whether it was used: see [`Nonces::spend`].
-    pub fn check(&self, node: NodeId, nonce: &Nonce, now_s: u64) -> Result<(), NonceRefused> {
+    pub(super) fn check(
+        &self,
+        node: NodeId,
+        nonce: &Nonce,
+        now_s: u64,
+    ) -> Result<(), NonceRefused> {
         let (issuer, rest) = split(&nonce.bytes);
         if issuer != node {
             return Err(NonceRefused::Foreign(issuer));
@@ -91,7 +96,7 @@ impl Nonces {
     ///
     /// # Errors
     /// If it was used before, or too many were used.
-    pub fn spend(&self, nonce: &Nonce, now_s: u64) -> Result<(), NonceRefused> {
+    pub(super) fn spend(&self, nonce: &Nonce, now_s: u64) -> Result<(), NonceRefused> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = used.by_expiry.split_off(&(now_s, [0; 32]));
         for (_, expired) in std::mem::replace(&mut used.by_expiry, kept) {
@@ -156,7 +161,11 @@ mod tests {
         for at in 8..32 {
             let mut flipped = nonce;
             flipped.bytes[at] ^= 1;
-            assert_eq!(nonces.check(HERE, &flipped, NOW_S), Err(NonceRefused::Expired), "byte {at}");
+            assert_eq!(
+                nonces.check(HERE, &flipped, NOW_S),
+                Err(NonceRefused::Expired),
+                "byte {at}"
+            );
         }
     }
 

@@ -15,7 +15,7 @@ const BODIES: u8 = 6;
 
 /// Why stored bytes are not what was stored.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(super) enum OpenError {
     /// The outer envelope does not open.
     #[error("open an outer envelope")]
     Seal(#[from] SealError),
@@ -25,19 +25,19 @@ pub enum OpenError {
 }
 
 /// One wallet's data key, and what it seals and opens.
-pub struct Outer {
+pub(super) struct Outer {
     wallet: WalletId,
     key: DataKey,
 }
 
 impl Outer {
     /// Under this wallet's data key.
-    pub fn new(wallet: WalletId, key: DataKey) -> Self {
+    pub(super) fn new(wallet: WalletId, key: DataKey) -> Self {
         Self { wallet, key }
     }
 
     /// A link on its way into the state.
-    pub fn seal_link(&self, link: &SignedLink) -> LinkWrite {
+    pub(super) fn seal_link(&self, link: &SignedLink) -> LinkWrite {
         let n = link.link().n;
         let inner = n.to_be_bytes();
         let place = OuterPlace { table: LINKS, key: &inner, version: 0 };
@@ -46,14 +46,14 @@ impl Outer {
     }
 
     /// A link out of the state.
-    pub fn open_link(&self, n: u32, sealed: &Sealed) -> Result<SignedLink, OpenError> {
+    pub(super) fn open_link(&self, n: u32, sealed: &Sealed) -> Result<SignedLink, OpenError> {
         let inner = n.to_be_bytes();
         let place = OuterPlace { table: LINKS, key: &inner, version: 0 };
         Ok(SignedLink::from_stored(&self.key.open(&self.wallet, &place, sealed)?)?)
     }
 
     /// A record on its way into the state.
-    pub fn seal_record(&self, record: &RecordHeader, envelope: &[u8]) -> RecordWrite {
+    pub(super) fn seal_record(&self, record: &RecordHeader, envelope: &[u8]) -> RecordWrite {
         let Entry { id, version, body_hash } = record.entry();
         let place = OuterPlace { table: BODIES, key: id.as_bytes(), version };
         let sealed = self.key.seal(&mut rand::rng(), &self.wallet, &place, envelope);
@@ -62,13 +62,18 @@ impl Outer {
     }
 
     /// A record out of the state: its envelope as the device sealed it.
-    pub fn open_record(&self, id: &RecordId, version: u64, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
+    pub(super) fn open_record(
+        &self,
+        id: &RecordId,
+        version: u64,
+        sealed: &Sealed,
+    ) -> Result<Vec<u8>, OpenError> {
         let place = OuterPlace { table: BODIES, key: id.as_bytes(), version };
         Ok(self.key.open(&self.wallet, &place, sealed)?)
     }
 
     /// What the audit leaf of a push says: see [`DataKey::audit_token`].
-    pub fn push_token(&self, request: &types::RequestId) -> [u8; 32] {
+    pub(super) fn push_token(&self, request: &types::RequestId) -> [u8; 32] {
         /// The kind of a push in audit leaves.
         const PUSH: u8 = 1;
         self.key.audit_token(PUSH, request.as_bytes())

@@ -11,15 +11,15 @@ use store::Reader;
 use store::read::Changes;
 use types::{Entry, HeadHash, MemberId, RecordId, SignedHead, SignedLink, WalletId};
 
+use super::Vault;
 use super::error::VaultError;
 use super::judge::open_data_key;
 use super::outer::{OpenError, Outer};
 use super::session::reading;
-use super::Vault;
 use crate::auth::Caller;
 
 /// How old the state behind a weaker read may be.
-pub const RECENT: Duration = Duration::from_secs(1);
+pub(super) const RECENT: Duration = Duration::from_secs(1);
 /// About how many bytes are made ready at a time. A frame has at most as many, or is one object.
 const PART_BYTES: usize = 256 << 10;
 
@@ -84,7 +84,7 @@ pub struct Pull {
 
 /// What is left to do, front first.
 enum Step {
-    Ready(Part),
+    Ready(Box<Part>),
     Links { next: u32, end: u32 },
     HeadHashes { next: u64, last: u64 },
     Envelopes(VecDeque<(RecordId, u64)>),
@@ -115,7 +115,9 @@ impl Vault {
         };
         let pull = Pull::begin(reader, &self.keyring, held, &caller.member)?;
         if freshness == Freshness::AtLeast && pull.head.head().seq < held.seq {
-            return Err(VaultError::Unavailable("no majority holds the head that the request names"));
+            return Err(VaultError::Unavailable(
+                "no majority holds the head that the request names",
+            ));
         }
         Ok(pull)
     }
@@ -171,19 +173,21 @@ impl Pull {
         // Older than what the caller holds: it is shown the head, and will know what to think of it.
         let behind = present.seq < held_seq;
         if unchanged || behind {
-            self.steps.push_back(Step::Ready(Part::Start { head: self.head, unchanged, full: false }));
-            self.steps.push_back(Step::Ready(Part::End));
+            self.say(Part::Start { head: self.head, unchanged, full: false });
+            self.say(Part::End);
             return Ok(());
         }
         let changes = self.reader.changes_since(wallet, held_seq)?;
         let full = matches!(changes, Changes::All(_));
-        self.steps.push_back(Step::Ready(Part::Start { head: self.head, unchanged, full }));
+        self.say(Part::Start { head: self.head, unchanged, full });
         // The trail goes back to a head that a device signed, or to the one that the caller holds.
         let trail = self.reader.trail(wallet)?;
-        let trail: Vec<_> = trail.into_iter().take_while(|head| head.head().seq >= held_seq).collect();
+        let trail: Vec<_> =
+            trail.into_iter().take_while(|head| head.head().seq >= held_seq).collect();
         self.ready(&trail, SignedHead::LEN, Part::Trail);
         self.steps.push_back(Step::Links { next: links, end: present.links });
-        self.steps.push_back(Step::HeadHashes { next: held_seq.saturating_add(1), last: present.seq });
+        self.steps
+            .push_back(Step::HeadHashes { next: held_seq.saturating_add(1), last: present.seq });
         let changed = match changes {
             Changes::Since { changed, removed } => {
                 self.ready(&removed, RecordId::LEN, Part::Removed);
@@ -195,12 +199,16 @@ impl Pull {
             }
         };
         self.steps.push_back(Step::Envelopes(changed));
-        self.steps.push_back(Step::Ready(Part::End));
+        self.say(Part::End);
         Ok(())
     }
 
     /// Those of the entries that were written after the head at `seq`.
-    fn changed_of(&self, entries: &[Entry], seq: u64) -> Result<VecDeque<(RecordId, u64)>, VaultError> {
+    fn changed_of(
+        &self,
+        entries: &[Entry],
+        seq: u64,
+    ) -> Result<VecDeque<(RecordId, u64)>, VaultError> {
         let mut changed = VecDeque::new();
         for entry in entries {
             let row = self.reader.entry(self.held.wallet, entry.id)?;
@@ -211,9 +219,13 @@ impl Pull {
         Ok(changed)
     }
 
+    fn say(&mut self, part: Part) {
+        self.steps.push_back(Step::Ready(Box::new(part)));
+    }
+
     fn ready<T: Clone>(&mut self, items: &[T], item_bytes: usize, part: fn(Vec<T>) -> Part) {
         let parts = items.chunks(PART_BYTES / item_bytes);
-        self.steps.extend(parts.map(|items| Step::Ready(part(items.to_vec()))));
+        self.steps.extend(parts.map(|items| Step::Ready(Box::new(part(items.to_vec())))));
     }
 
     /// About [`PART_BYTES`] of parts; more only if one object has more.
@@ -234,7 +246,7 @@ impl Pull {
     fn take(&mut self, step: Step) -> Result<Option<Part>, VaultError> {
         let wallet = self.held.wallet;
         match step {
-            Step::Ready(part) => Ok(Some(part)),
+            Step::Ready(part) => Ok(Some(*part)),
             Step::Links { next, end } if next < end => {
                 let row = self.reader.link(wallet, next)?.ok_or_else(|| missing("a link"))?;
                 let link = self.outer.open_link(next, &row.sealed).map_err(closed)?;

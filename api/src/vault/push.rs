@@ -10,9 +10,9 @@ use std::sync::Arc;
 use store::{Command, Reader, Reply};
 use types::{Commit, GroupId, HeadHash, Rejection};
 
+use super::Vault;
 use super::error::VaultError;
 use super::judge::{self, Beginning, Verdict};
-use super::Vault;
 
 /// A commit that is part of its wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,8 @@ impl Vault {
             return Err(VaultError::Registration);
         }
         if commit.head.head().seq != 1 && !commit.is_healing() {
-            let problem = "a wallet begins with head 1, or is healed with all heads between".to_owned();
+            let problem =
+                "a wallet begins with head 1, or is healed with all heads between".to_owned();
             return Err(VaultError::Malformed(problem));
         }
         self.commit(commit, Beginning::Admitted).await
@@ -83,7 +84,8 @@ impl Vault {
         beginning: Beginning,
     ) -> Result<Verdict, VaultError> {
         let bytes: usize = commit.envelopes.iter().map(Vec::len).sum();
-        let light = bytes <= LIGHT_BYTES && commit.links.len() <= LIGHT_LINKS && !commit.is_healing();
+        let light =
+            bytes <= LIGHT_BYTES && commit.links.len() <= LIGHT_LINKS && !commit.is_healing();
         let (keyring, time_ms) = (Arc::clone(&self.keyring), self.clock.now_ms());
         let judge = move || judge::judge(&reader, &keyring, &commit, beginning, time_ms);
         if light { judge() } else { self.apart(judge).await }

@@ -9,7 +9,7 @@ use types::{Accepted, Commit, Rejection};
 use super::error::VaultError;
 
 /// Whether the wallet stays within its limits, or at least does not grow beyond them.
-pub fn check(
+pub(super) fn check(
     reader: &Reader,
     stored: Option<&StoredWallet>,
     commit: &Commit,
@@ -20,7 +20,8 @@ pub fn check(
     if head.links > policy.wallet_links {
         return Err(full("links", policy.wallet_links.into()));
     }
-    let (records_before, bytes_before) = stored.map_or((0, 0), |stored| (stored.row.records, stored.row.bytes));
+    let (records_before, bytes_before) =
+        stored.map_or((0, 0), |stored| (stored.row.records, stored.row.bytes));
     let records = accepted.entries.len();
     if records > policy.wallet_records as usize && records > records_before as usize {
         return Err(full("records", policy.wallet_records.into()));

@@ -8,9 +8,9 @@ use std::time::Instant;
 use futures::future::try_join_all;
 use types::{ChallengeUse, GroupId, Locator, Membership, WalletId};
 
+use super::Vault;
 use super::error::VaultError;
 use super::session::{Answer, Opened};
-use super::Vault;
 
 impl Vault {
     /// Exchanges a locator and a challenge signed by the member it leads to for one session of each
@@ -34,9 +34,13 @@ impl Vault {
             wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
         })?;
         let groups = self.node.wallet_groups();
-        let found = try_join_all(groups.into_iter().map(|group| self.located(group, locator))).await?;
-        let opened: Vec<Membership> =
-            found.into_iter().flatten().filter(|members| opens(members, locator, &answer)).collect();
+        let found =
+            try_join_all(groups.into_iter().map(|group| self.located(group, locator))).await?;
+        let opened: Vec<Membership> = found
+            .into_iter()
+            .flatten()
+            .filter(|members| opens(members, locator, &answer))
+            .collect();
         if opened.is_empty() {
             answer.take_as_long();
             return Err(VaultError::Denied);
@@ -46,7 +50,11 @@ impl Vault {
     }
 
     /// The members of every wallet of the group to which the locator leads.
-    async fn located(&self, group: GroupId, locator: Locator) -> Result<Vec<Membership>, VaultError> {
+    async fn located(
+        &self,
+        group: GroupId,
+        locator: Locator,
+    ) -> Result<Vec<Membership>, VaultError> {
         let reader = self.node.read(group).await?;
         let of_wallet = |wallet: WalletId| reader.membership(wallet).transpose();
         Ok(reader.locator(locator)?.into_iter().filter_map(of_wallet).collect::<Result<_, _>>()?)

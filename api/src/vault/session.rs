@@ -5,22 +5,26 @@
 
 use seal::{Session, es256, verify_challenge};
 use types::{
-    Challenge, ChallengeUse, ClusterId, Member, MemberId, MemberSignature, Membership, NodeId, PublicKey, WalletId,
+    Challenge, ChallengeUse, ClusterId, Member, MemberId, MemberSignature, Membership, NodeId,
+    PublicKey, WalletId,
 };
 
+use super::Vault;
 use super::error::VaultError;
 use super::nonce::{Nonce, NonceRefused};
-use super::Vault;
 
 /// For how long a token lets its holder read, in seconds.
-pub const SESSION_S: u64 = 15 * 60;
+pub(super) const SESSION_S: u64 = 15 * 60;
 
 /// The generator of P-256 (SP 800-186, 3.2.1.3): a public key that nobody uses.
 const GENERATOR: [u8; PublicKey::LEN] = [
     0x04, //
-    0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, //
-    0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, //
-    0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, //
+    0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40,
+    0xf2, //
+    0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2,
+    0x96, //
+    0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e,
+    0x16, //
     0x2b, 0xce, 0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
 ];
 
@@ -66,7 +70,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Elsewhere`] names the node that gave the nonce. [`VaultError::Denied`] for a
     /// wallet, member or signature that is not known here, without saying which.
-    pub async fn open_session(&self, challenge: &[u8], signature: &[u8]) -> Result<Opened, VaultError> {
+    pub async fn open_session(
+        &self,
+        challenge: &[u8],
+        signature: &[u8],
+    ) -> Result<Opened, VaultError> {
         let answer = self.read_answer(ChallengeUse::Session, challenge, signature)?;
         self.unlocked()?;
         let wallet = answer.challenge.wallet;
@@ -86,9 +94,9 @@ impl Vault {
     ) -> Result<Answer, VaultError> {
         let (cluster, node) = self.place()?;
         let challenge = Challenge::parse(challenge)?;
-        let signature: [u8; 64] = signature
-            .try_into()
-            .map_err(|_| VaultError::Malformed("a challenge's signature has 64 bytes".to_owned()))?;
+        let signature: [u8; 64] = signature.try_into().map_err(|_| {
+            VaultError::Malformed("a challenge's signature has 64 bytes".to_owned())
+        })?;
         if challenge.usage != usage {
             let problem = "devices sign challenges of use 1, all other members of use 2".to_owned();
             return Err(VaultError::Malformed(problem));
@@ -97,7 +105,9 @@ impl Vault {
             return Err(VaultError::Challenge);
         }
         let nonce = Nonce { bytes: challenge.nonce, expires_s: challenge.expires_s };
-        self.nonces.check(node, &nonce, self.clock.now_s()).map_err(|refused| self.of_nonce(refused))?;
+        self.nonces
+            .check(node, &nonce, self.clock.now_s())
+            .map_err(|refused| self.of_nonce(refused))?;
         let signature = MemberSignature { member: challenge.member, signature };
         Ok(Answer { challenge, signature, nonce })
     }
@@ -109,7 +119,11 @@ impl Vault {
     }
 
     /// The session of an answer's member in one wallet.
-    pub(super) fn issue(&self, members: &Membership, answer: &Answer) -> Result<Opened, VaultError> {
+    pub(super) fn issue(
+        &self,
+        members: &Membership,
+        answer: &Answer,
+    ) -> Result<Opened, VaultError> {
         let session = Session {
             wallet: members.wallet(),
             member: answer.challenge.member,
@@ -126,9 +140,10 @@ impl Vault {
         match refused {
             NonceRefused::Foreign(node) => VaultError::Elsewhere(node),
             NonceRefused::Expired => VaultError::Challenge,
-            NonceRefused::Full => {
-                VaultError::Busy { what: "answered challenges", limit: self.policy.limits.challenges }
-            }
+            NonceRefused::Full => VaultError::Busy {
+                what: "answered challenges",
+                limit: self.policy.limits.challenges,
+            },
         }
     }
 
@@ -171,7 +186,10 @@ impl Answer {
 ///
 /// # Errors
 /// What a reader of the wallet is told if it is not.
-pub(super) fn reading(members: Option<Membership>, member: &MemberId) -> Result<Membership, VaultError> {
+pub(super) fn reading(
+    members: Option<Membership>,
+    member: &MemberId,
+) -> Result<Membership, VaultError> {
     let members = members.ok_or(types::Rejection::NotFound)?;
     if members.erased() {
         return Err(types::Rejection::Erased.into());

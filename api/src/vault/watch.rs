@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use types::{GroupId, HeadHash};
 
+use super::Vault;
 use super::error::VaultError;
 use super::pull::{Freshness, Held, Pull, RECENT};
 use super::session::reading;
-use super::Vault;
 use crate::auth::Caller;
 
 /// How often the guard looks, and how old the state may be in which it does.
@@ -60,7 +60,11 @@ impl Vault {
             match timeout_at(fresh_at + RECENT, self.may_still_read(caller)).await {
                 Ok(Ok(())) => fresh_at = looked_at.checked_sub(GUARD).unwrap_or(looked_at),
                 Ok(Err(refused)) => return refused,
-                Err(_) => return VaultError::Unavailable("no majority confirmed in time that the member may still read"),
+                Err(_) => {
+                    return VaultError::Unavailable(
+                        "no majority confirmed in time that the member may still read",
+                    );
+                }
             }
         }
     }
@@ -81,13 +85,15 @@ impl Watch {
     /// As [`Vault::pull`].
     pub async fn next(&mut self) -> Result<Pull, VaultError> {
         let node = self.vault.node().clone();
-        let mut applied = node.applied(self.group).ok_or(VaultError::Unavailable("this node is stopping"))?;
+        let mut applied =
+            node.applied(self.group).ok_or(VaultError::Unavailable("this node is stopping"))?;
         loop {
             applied.borrow_and_update();
             let reader = node.replica(self.group)?;
             let head = reader.wallet(self.held.wallet)?.map(|row| row.head.hash());
             if head.is_some_and(|head| head != self.held.head) {
-                let pull = Pull::begin(reader, self.vault.keyring(), self.held, &self.caller.member)?;
+                let pull =
+                    Pull::begin(reader, self.vault.keyring(), self.held, &self.caller.member)?;
                 // This replica is behind where the watch began: it will get there.
                 if pull.head().head().seq > self.held.seq {
                     self.shown(&pull);
@@ -95,7 +101,10 @@ impl Watch {
                 }
             }
             tokio::time::sleep(REST).await;
-            applied.changed().await.map_err(|_| VaultError::Unavailable("this node is stopping"))?;
+            applied
+                .changed()
+                .await
+                .map_err(|_| VaultError::Unavailable("this node is stopping"))?;
         }
     }
 
