@@ -127,7 +127,9 @@ impl Pushed {
         );
         let fresh = lab.recover(&self.code, "verifier", Keep::All).await;
         for (name, body) in &self.records {
-            let record = fresh.get(name).unwrap_or_else(|error| panic!("acknowledged {name:?} is lost: {error}"));
+            let record = fresh
+                .get(name)
+                .unwrap_or_else(|error| panic!("acknowledged {name:?} is lost: {error}"));
             assert_eq!(record.body.as_slice(), body.as_slice(), "{name:?}");
         }
     }

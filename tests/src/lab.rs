@@ -50,7 +50,8 @@ impl Plan {
     pub async fn start(self) -> Lab {
         let scratch = Scratch::new("holdfast-test").expect("a temporary directory");
         let options = self.options(scratch.path().join("cluster"));
-        let cluster = Cluster::start(&options).await.unwrap_or_else(|error| panic!("start: {error}"));
+        let cluster =
+            Cluster::start(&options).await.unwrap_or_else(|error| panic!("start: {error}"));
         Lab { cluster, scratch }
     }
 }
@@ -113,7 +114,11 @@ impl Lab {
 
     /// The number of the node that leads a group.
     pub async fn leader(&self, group: u32) -> usize {
-        let name = self.cluster.wait_leader(group, PATIENCE).await.unwrap_or_else(|error| panic!("{error}"));
+        let name = self
+            .cluster
+            .wait_leader(group, PATIENCE)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         self.cluster.find(&name).expect("a leader that is a node")
     }
 

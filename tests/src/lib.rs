@@ -6,7 +6,12 @@
 //!
 //! Not here: the tests themselves, one file of `tests/tests` for each promise.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test stops where its world breaks")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its world breaks"
+)]
 
 pub mod crowd;
 pub mod lab;

@@ -20,12 +20,14 @@ use tests::{
 fn metric(address: SocketAddr, name: &str) -> Option<f64> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    let samples = answer.lines().filter(|line| {
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-    });
+    let samples = answer
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
     samples.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
@@ -38,7 +40,8 @@ async fn a_node_away_for_ten_thousand_pushes_catches_up_by_a_snapshot_despite_a_
     let link = Throttle::start().await.unwrap();
     let port = ReservedPort::any(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
     let scratch = Scratch::new("holdfast-test").unwrap();
-    let mut options = Plan::of(3).setting("raft.snapshot_entries", 1000).options(scratch.path().join("cluster"));
+    let mut options =
+        Plan::of(3).setting("raft.snapshot_entries", 1000).options(scratch.path().join("cluster"));
     let overrides = &mut options.nodes[AWAY].overrides;
     overrides.insert("advertise.peer".into(), link.address().to_string().into());
     overrides.insert("listen.metrics".into(), port.address().to_string().into());
@@ -63,16 +66,21 @@ async fn a_node_away_for_ten_thousand_pushes_catches_up_by_a_snapshot_despite_a_
     .await;
     let pushed = crowd.finish().await;
 
-    let received = || metric(port.address(), "holdfast_snapshot_frames_received_total").unwrap_or(0.0);
-    let installed = || metric(port.address(), "holdfast_raft_snapshots_installed_total").unwrap_or(0.0);
+    let received =
+        || metric(port.address(), "holdfast_snapshot_frames_received_total").unwrap_or(0.0);
+    let installed =
+        || metric(port.address(), "holdfast_raft_snapshots_installed_total").unwrap_or(0.0);
 
-    link.limit(1_000_000);
+    link.limit_snapshots(1_000_000);
     lab.cluster.start_node(AWAY).unwrap();
-    until("the first frames of a snapshot arrive", PATIENCE, async || (received() >= 2.0).then_some(())).await;
+    until("the first frames of a snapshot arrive", PATIENCE, async || {
+        (received() >= 2.0).then_some(())
+    })
+    .await;
     assert_eq!(installed(), 0.0, "the kill comes before the last frame");
     lab.cluster.kill(AWAY).unwrap();
 
-    link.limit(u64::MAX);
+    link.limit_snapshots(u64::MAX);
     lab.restart(AWAY).await;
     until("a snapshot is installed", PATIENCE, async || (installed() >= 1.0).then_some(())).await;
     lab.equal().await;

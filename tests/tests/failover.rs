@@ -63,8 +63,14 @@ async fn two_devices_that_push_at_once_both_get_in() {
     tablet.pull().await.unwrap();
     for round in 0..5 {
         for wallet in [&phone, &tablet] {
-            assert_eq!(wallet.get(&format!("phone {round}")).unwrap().body.as_slice(), b"from the phone");
-            assert_eq!(wallet.get(&format!("tablet {round}")).unwrap().body.as_slice(), b"from the tablet");
+            assert_eq!(
+                wallet.get(&format!("phone {round}")).unwrap().body.as_slice(),
+                b"from the phone"
+            );
+            assert_eq!(
+                wallet.get(&format!("tablet {round}")).unwrap().body.as_slice(),
+                b"from the tablet"
+            );
         }
     }
     assert_eq!(phone.summary().unwrap().seq, tablet.summary().unwrap().seq);

@@ -17,7 +17,7 @@ use tests::{Plan, crowd::Crowd};
 
 /// Whether `needle` stands anywhere in `hay`.
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
-    hay.windows(needle.len()).any(|window| window == needle)
+    memchr::memmem::find(hay, needle).is_some()
 }
 
 /// Every file below a directory.
@@ -35,7 +35,9 @@ fn raw(dir: &Path, needles: &[(&'static str, Vec<u8>)]) -> Vec<&'static str> {
     let mut found: Vec<&'static str> = Vec::new();
     for path in paths {
         let bytes = fs::read(&path).unwrap();
-        found.extend(needles.iter().filter(|(_, needle)| contains(&bytes, needle)).map(|(name, _)| *name));
+        found.extend(
+            needles.iter().filter(|(_, needle)| contains(&bytes, needle)).map(|(name, _)| *name),
+        );
     }
     found.sort_unstable();
     found.dedup();
@@ -51,7 +53,9 @@ fn decoded(data: &Path, needles: &[(&'static str, Vec<u8>)]) -> Vec<&'static str
         engine
             .scan(column, &[], &[0xff; 64], Direction::Forward, &mut |key, value| {
                 pairs += 1;
-                let there = needles.iter().filter(|(_, needle)| contains(key, needle) || contains(value, needle));
+                let there = needles
+                    .iter()
+                    .filter(|(_, needle)| contains(key, needle) || contains(value, needle));
                 found.extend(there.map(|(name, _)| *name));
                 ControlFlow::Continue(())
             })
@@ -67,9 +71,14 @@ fn decoded(data: &Path, needles: &[(&'static str, Vec<u8>)]) -> Vec<&'static str
 /// and for keys on every node. A control that is clear on disk by design must be found both ways.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_planted_secret_is_on_any_node() {
-    let mut lab = Plan::of(3).setting("raft.snapshot_entries", 100).setting("log.filter", "debug").start().await;
+    let mut lab = Plan::of(3)
+        .setting("raft.snapshot_entries", 100)
+        .setting("log.filter", "debug")
+        .start()
+        .await;
     let (mut wallet, code) = lab.wallet("planted-device-7c1f").await;
-    let mut record = Record::new("opaque", "planted-name-55aa01", b"planted-body-0123456789abcdef".repeat(8));
+    let mut record =
+        Record::new("opaque", "planted-name-55aa01", b"planted-body-0123456789abcdef".repeat(8));
     record.fields.insert("planted-field-9e".into(), "planted-value-e9".into());
     wallet.put(record).unwrap();
     wallet.push().await.unwrap();
@@ -107,6 +116,7 @@ async fn no_planted_secret_is_on_any_node() {
     // Files may be compressed, so the raw search is shown to work on a file of its own.
     let planted = lab.dir().join("control");
     fs::create_dir(&planted).unwrap();
-    fs::write(planted.join("file"), [b"before".as_slice(), &secrets[0].1, b"after"].concat()).unwrap();
+    fs::write(planted.join("file"), [b"before".as_slice(), &secrets[0].1, b"after"].concat())
+        .unwrap();
     assert_eq!(raw(&planted, &secrets), ["body"], "the control is found raw");
 }

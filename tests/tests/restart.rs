@@ -31,7 +31,9 @@ async fn all_nodes_killed_after_an_acknowledgement_show_nothing_stale() {
                 keep: Keep::All,
                 wallet: None,
             };
-            match client::Wallet::recover(client::Place::Memory, lab.settings(), &code, options).await {
+            match client::Wallet::recover(client::Place::Memory, lab.settings(), &code, options)
+                .await
+            {
                 Ok((wallet, _)) => Some(wallet),
                 Err(error) => {
                     assert_eq!(error.class(), client::Class::Unavailable, "{error}");
@@ -59,7 +61,11 @@ async fn sigterm_hands_over_and_ends_with_zero() {
     let begun = Instant::now();
     phone.put(Record::new("opaque", "after", "the drain")).unwrap();
     phone.push().await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(5), "no election was waited for: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "no election was waited for: {:?}",
+        begun.elapsed()
+    );
     lab.restart(leader).await;
     lab.equal().await;
 }
