@@ -34,7 +34,9 @@ docs: setup
 tidy: setup
 	$(CARGO) run --release --locked --quiet --package xtask -- tidy
 
-unit: setup
+unit: # the node processes of the tests are the binary of this build
+	@bash xtask/setup.sh test
+	$(CARGO) build --release --locked --package cli
 	$(CARGO) test --release --locked --workspace --no-fail-fast
 
 fix: ## format and apply what clippy knows how to apply

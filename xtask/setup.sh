@@ -5,6 +5,8 @@
 # 2. RocksDB, compiled once for all profiles and checkouts into the user's cache, because the C++
 #    takes about 12 minutes on two cores and cargo would repeat them for every profile and feature.
 # 3. .cargo/config.toml (not committed), which tells cargo where both are.
+# 4. With the argument `test`: python3 and its package `cryptography`, for the second reader of the
+#    frozen formats.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,19 +32,21 @@ find_libclang() {
     return 1
 }
 
-install_libclang() {
+# Installs Debian packages, as root or through sudo; fails where neither is to be had.
+apt_install() {
     local root=()
+    command -v apt-get >/dev/null || return 1
     if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || return 1
         root=(sudo -n)
-        sudo -n true 2>/dev/null || root=()
     fi
-    if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || [ "${#root[@]}" -gt 0 ]; }; then
-        say "installing libclang-dev with apt"
-        if "${root[@]}" apt-get update -qq >&2 &&
-            "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libclang-dev >&2; then
-            return 0
-        fi
-    fi
+    say "installing $* with apt"
+    "${root[@]}" apt-get update -qq >&2 &&
+        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+install_libclang() {
+    apt_install libclang-dev && return 0
     if command -v python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1; then
         say "installing the libclang wheel into $cache/libclang"
         python3 -m pip install --quiet --no-deps --target "$cache/libclang" libclang >&2 && return 0
@@ -52,6 +56,13 @@ install_libclang() {
 
 libclang=$(find_libclang) || { install_libclang && libclang=$(find_libclang); } ||
     fail "libclang was not found and could not be installed; install libclang-dev, or set LIBCLANG_PATH to a folder with libclang.so"
+
+second_reader_runs() { python3 -c 'import cryptography.hazmat' 2>/dev/null; }
+
+if [ "${1:-}" = test ] && ! second_reader_runs; then
+    python3 -m pip install --quiet cryptography >&2 2>/dev/null || apt_install python3-cryptography || true
+    second_reader_runs || say "python3 with the package cryptography is missing; the second reader of the formats will be skipped"
+fi
 
 version=$(awk '/^name = "librocksdb-sys"$/ { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock)
 [ -n "$version" ] || fail "Cargo.lock names no librocksdb-sys"

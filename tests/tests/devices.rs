@@ -7,7 +7,7 @@ use tests::Plan;
 
 fn is_refused(error: &ClientError) -> bool {
     matches!(error, ClientError::Refused(Refusal::NotActive(_)))
-        || error.refusal_code() == Some("member-inactive")
+        || error.refusal_code() == Some("member_inactive")
 }
 
 /// Whichever node a revoked device asks, leader or follower, it is refused: pulls and pushes.
