@@ -98,7 +98,9 @@ impl Door {
             with_detail(response)
         };
         let name = method.map_or("unknown", Method::name);
-        door.metrics.answered(name, code_of(&response), began.elapsed());
+        let (code, took) = (code_of(&response), began.elapsed());
+        tracing::debug!(method = name, code, took_ms = took.as_millis(), "answered");
+        door.metrics.answered(name, code, took);
         response
     }
 

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use types::{GroupId, NodeId, NodeState, Role};
+use types::{NodeId, NodeState, Role};
 
 use crate::Shared;
 
@@ -61,30 +61,21 @@ fn leads_something(inner: &Shared) -> bool {
 /// Gives every leadership of a locked node to a node that is not locked, if there is one.
 async fn give_away(inner: &Shared) {
     let node = inner.vault.node();
-    let unlocked = unlocked_peers(inner).await;
-    for group in node.groups() {
-        if !node.is_leader(group) {
-            continue;
-        }
-        for to in voters(inner, group).await.into_iter().filter(|voter| unlocked.contains(voter)) {
-            match node.transfer(group, to).await {
+    let (unlocked, status) = futures::future::join(unlocked_peers(inner), node.status()).await;
+    for group in status.groups.iter().filter(|status| node.is_leader(status.group)) {
+        let voters = group.replicas.iter().filter(|replica| replica.voter);
+        for to in voters.map(|voter| voter.node).filter(|voter| unlocked.contains(voter)) {
+            match node.transfer(group.group, to).await {
                 Ok(()) => {
-                    tracing::info!(%group, %to, "this node is locked: another one leads now");
+                    tracing::info!(group = %group.group, %to, "this node is locked: another one leads now");
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(%group, %to, %error, "this node is locked and still leads")
+                    tracing::warn!(group = %group.group, %to, %error, "this node is locked and still leads")
                 }
             }
         }
     }
-}
-
-async fn voters(inner: &Shared, group: GroupId) -> Vec<NodeId> {
-    let status = inner.vault.node().status().await;
-    let group = status.groups.into_iter().find(|status| status.group == group);
-    let replicas = group.into_iter().flat_map(|status| status.replicas);
-    replicas.filter(|replica| replica.voter).map(|replica| replica.node).collect()
 }
 
 /// The nodes that could lead and say that they hold the epoch key.

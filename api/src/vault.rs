@@ -103,16 +103,19 @@ impl Vault {
             .map_or_else(String::new, |leader| leader.endpoint)
     }
 
-    /// Refuses while there is no key: nothing could be wrapped or opened.
-    fn unlocked(&self) -> Result<(), VaultError> {
-        if self.keyring.is_locked() { Err(VaultError::Locked) } else { Ok(()) }
+    /// Refuses on a node that serves no wallets: a witness, or one without a key to wrap and open with.
+    fn serves(&self) -> Result<(), VaultError> {
+        if self.node.config().role == Role::Witness {
+            Err(VaultError::Unavailable("a witness serves no wallets: ask a data node"))
+        } else if self.keyring.is_locked() {
+            Err(VaultError::Locked)
+        } else {
+            Ok(())
+        }
     }
 
     /// The group in which a wallet lives.
     fn group_of(&self, wallet: &WalletId) -> Result<GroupId, VaultError> {
-        if self.node.config().role == Role::Witness {
-            return Err(VaultError::Unavailable("a witness serves no wallets: ask a data node"));
-        }
         match self.node.group_of(wallet) {
             Some(group) => Ok(group),
             None if self.node.identity().place.is_none() => Err(VaultError::NoCluster),

@@ -114,6 +114,3 @@ fn the_one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let value = values.next()?;
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,14 @@
 //! Streams of answers: bounded in memory and time, and ended with a reason.
 
-use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::Stream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
 
 use crate::auth::Caller;
@@ -14,17 +16,13 @@ use crate::door::Deadline;
 use crate::policy::Limits;
 use crate::vault::VaultError;
 
-/// What a handler returns.
-pub(crate) type Frames<T> = ReceiverStream<Result<T, Status>>;
-
 /// Frames that may be ready before the caller takes them.
 const READY: usize = 2;
-/// How long the reason for an end may wait to be taken.
-const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Why a stream ended before it was complete.
+#[derive(Debug)]
 pub(crate) enum Ended {
-    /// The caller has gone, or took nothing for too long.
+    /// The caller has gone.
     Gone,
     /// There is an error to tell.
     Refused(VaultError),
@@ -36,41 +34,58 @@ impl From<VaultError> for Ended {
     }
 }
 
-impl fmt::Debug for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => f.write_str("Gone"),
-            Self::Refused(error) => write!(f, "Refused({error})"),
-        }
-    }
+/// What a handler returns: frames, and behind the last of them the reason if it came early.
+pub(crate) struct Frames<T> {
+    ready: mpsc::Receiver<T>,
+    reason: Arc<OnceLock<Status>>,
+    told: bool,
 }
 
-/// Sends the frames of one stream.
+/// Fills one stream.
 pub(crate) struct Sender<T> {
-    frames: mpsc::Sender<Result<T, Status>>,
+    ready: mpsc::Sender<T>,
+    reason: Arc<OnceLock<Status>>,
     stall: Duration,
 }
 
 /// A stream and what fills it.
 pub(crate) fn channel<T>(limits: &Limits) -> (Sender<T>, Frames<T>) {
-    let (frames, stream) = mpsc::channel(READY);
-    (Sender { frames, stall: limits.stall_max }, ReceiverStream::new(stream))
+    let (sender, receiver) = mpsc::channel(READY);
+    let reason = Arc::new(OnceLock::new());
+    let frames = Frames { ready: receiver, reason: Arc::clone(&reason), told: false };
+    (Sender { ready: sender, reason, stall: limits.stall_max }, frames)
+}
+
+impl<T> Stream for Frames<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.ready.poll_recv(context).map(|ready| match ready {
+            Some(frame) => Some(Ok(frame)),
+            None if self.told => None,
+            None => {
+                self.told = true;
+                self.reason.get().cloned().map(Err)
+            }
+        })
+    }
 }
 
 impl<T> Sender<T> {
-    /// Sends a frame.
+    /// Sends a frame, as soon as there is room for it.
     ///
     /// # Errors
-    /// [`Ended::Gone`] if nobody takes it in time.
+    /// [`Ended`] if nobody takes frames, or not in time.
     pub(crate) async fn send(&self, frame: T) -> Result<(), Ended> {
-        match timeout(self.stall, self.frames.send(Ok(frame))).await {
+        match timeout(self.stall, self.ready.send(frame)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ended::Gone),
+            Ok(Err(_)) => Err(Ended::Gone),
+            Err(_) => Err(VaultError::Stalled.into()),
         }
     }
 
-    /// Lets `work` fill the stream until its end or until `until`, and tells the caller why if it ends
-    /// early. Ends with the caller, too.
+    /// Lets `work` fill the stream until its end or until `until`, and leaves the reason behind if it
+    /// ends early. Ends with the caller, too.
     pub(crate) async fn end_by(
         &self,
         until: Option<Instant>,
@@ -86,10 +101,10 @@ impl<T> Sender<T> {
         };
         let ended = tokio::select! {
             ended = limited => ended,
-            () = self.frames.closed() => Err(Ended::Gone),
+            () = self.ready.closed() => Err(Ended::Gone),
         };
         if let Err(Ended::Refused(error)) = ended {
-            let _ = timeout(LAST_WORD, self.frames.send(Err(error.into()))).await;
+            let _ = self.reason.set(error.into());
         }
     }
 }

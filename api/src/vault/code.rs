@@ -116,7 +116,7 @@ codes! {
     Busy "busy" ResourceExhausted Safe
         "Too much is under way here. Nothing was done; wait as long as the detail says."
     Deadline "deadline" DeadlineExceeded Safe
-        "The request's deadline passed. It only reads: nothing was done."
+        "The request's deadline passed, or the reader of a stream took nothing for too long. It only reads: nothing was done."
     Unknown "unknown" Unknown SameRequest
         "The outcome is not known: it may have been done, or yet be. Send exactly the same request again."
     Internal "internal" Internal SameRequest

@@ -105,6 +105,9 @@ pub enum VaultError {
     /// The deadline of a read passed.
     #[error("the deadline passed before there was an answer")]
     Deadline,
+    /// The caller of a stream does not take it.
+    #[error("the reader took nothing for too long; pull again")]
+    Stalled,
     /// It may have been done.
     #[error("the outcome is not known; only the same request may be tried again")]
     Unknown,
@@ -164,7 +167,7 @@ impl VaultError {
             Self::Unavailable(_) | Self::Unfinished(_) => Code::Unavailable,
             Self::Locked => Code::Locked,
             Self::Busy { .. } | Self::Overloaded | Self::TooFast { .. } => Code::Busy,
-            Self::Deadline => Code::Deadline,
+            Self::Deadline | Self::Stalled => Code::Deadline,
             Self::Unknown => Code::Unknown,
             Self::Refused(_) => Code::Refused,
             Self::NoCluster => Code::NoCluster,

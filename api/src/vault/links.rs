@@ -34,7 +34,7 @@ impl Vault {
         from: u32,
     ) -> Result<Links, VaultError> {
         caller.may_read(&wallet)?;
-        self.unlocked()?;
+        self.serves()?;
         let reader = self.node.read(self.group_of(&wallet)?).await?;
         let members = reading(reader.membership(wallet)?, &caller.member)?;
         let outer = open_data_key(&reader, &self.keyring, wallet)?;

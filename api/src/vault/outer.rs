@@ -1,7 +1,7 @@
 //! The server's own sealing of what it stores of a wallet: where each thing stands.
 //!
 //! The place is part of what is authenticated, so a row moved to another place, version or wallet does
-//! not open. The table numbers are those of docs/formats.md and never change.
+//! not open. The table numbers are those of the store's keys and never change.
 
 use seal::{DataKey, OuterPlace, SealError};
 use store::command::{LinkWrite, RecordWrite};

@@ -5,6 +5,7 @@
 //! opened apart from the threads that serve connections.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::Reader;
@@ -15,6 +16,7 @@ use super::Vault;
 use super::error::VaultError;
 use super::judge::open_data_key;
 use super::outer::{OpenError, Outer};
+use super::push::LIGHT_RECORDS;
 use super::session::reading;
 use crate::auth::Caller;
 
@@ -103,7 +105,7 @@ impl Vault {
         freshness: Freshness,
     ) -> Result<Pull, VaultError> {
         caller.may_read(&held.wallet)?;
-        self.unlocked()?;
+        self.serves()?;
         let group = self.group_of(&held.wallet)?;
         let reader = match freshness {
             Freshness::Linearizable => self.node.read(group).await?,
@@ -113,13 +115,26 @@ impl Vault {
                 if has_reached(&recent, &held)? { recent } else { self.node.read(group).await? }
             }
         };
-        let pull = Pull::begin(reader, &self.keyring, held, &caller.member)?;
+        let pull = self.begin(reader, held, caller.member).await?;
         if freshness == Freshness::AtLeast && pull.head.head().seq < held.seq {
             return Err(VaultError::Unavailable(
                 "no majority holds the head that the request names",
             ));
         }
         Ok(pull)
+    }
+
+    /// Begins a pull of the state that `reader` shows.
+    pub(super) async fn begin(
+        &self,
+        reader: Reader,
+        held: Held,
+        member: MemberId,
+    ) -> Result<Pull, VaultError> {
+        let records = reader.wallet(held.wallet)?.map_or(0, |row| row.records);
+        let keyring = Arc::clone(&self.keyring);
+        let begin = move || Pull::begin(reader, &keyring, held, &member);
+        if records <= LIGHT_RECORDS { begin() } else { self.apart(begin).await }
     }
 
     /// The next parts of a pull, and the pull itself unless that was all.
@@ -141,7 +156,7 @@ fn has_reached(reader: &Reader, held: &Held) -> Result<bool, VaultError> {
 
 impl Pull {
     /// A pull of the state that `reader` shows, for an active member.
-    pub(super) fn begin(
+    fn begin(
         reader: Reader,
         keyring: &seal::ServerKeyring,
         held: Held,

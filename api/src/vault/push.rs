@@ -23,10 +23,12 @@ pub struct Pushed {
     pub head: HeadHash,
 }
 
-/// Commits whose bytes and links weigh less than this are judged where they come in; it takes well
-/// under a millisecond.
+/// Commits that weigh less than this, of wallets that weigh less than this, are judged where they come
+/// in: it takes well under a millisecond.
 const LIGHT_BYTES: usize = 64 << 10;
 const LIGHT_LINKS: usize = 2;
+/// See [`LIGHT_BYTES`]. The root covers every record.
+pub(super) const LIGHT_RECORDS: u32 = 512;
 
 impl Vault {
     /// Creates a wallet, or heals one of which nothing is left here.
@@ -56,7 +58,7 @@ impl Vault {
 
     async fn commit(&self, commit: Commit, beginning: Beginning) -> Result<Pushed, VaultError> {
         commit.check_shape().map_err(types::Refused::from)?;
-        self.unlocked()?;
+        self.serves()?;
         let head = commit.head.head();
         let pushed = Pushed { seq: head.seq, head: commit.head.hash() };
         let group = self.group_of(&head.wallet)?;
@@ -84,8 +86,11 @@ impl Vault {
         beginning: Beginning,
     ) -> Result<Verdict, VaultError> {
         let bytes: usize = commit.envelopes.iter().map(Vec::len).sum();
-        let light =
-            bytes <= LIGHT_BYTES && commit.links.len() <= LIGHT_LINKS && !commit.is_healing();
+        let held = reader.wallet(commit.head.head().wallet)?.map_or(0, |row| row.records);
+        let light = bytes <= LIGHT_BYTES
+            && commit.links.len() <= LIGHT_LINKS
+            && held <= LIGHT_RECORDS
+            && !commit.is_healing();
         let (keyring, time_ms) = (Arc::clone(&self.keyring), self.clock.now_ms());
         let judge = move || judge::judge(&reader, &keyring, &commit, beginning, time_ms);
         if light { judge() } else { self.apart(judge).await }
@@ -111,7 +116,7 @@ fn depends_on_state(refused: &VaultError) -> bool {
     match refused {
         VaultError::Rejected(rejection) => !matches!(rejection, Rejection::RequestReused),
         VaultError::Commit(refused) => !matches!(refused, types::Refused::Shape(_)),
-        VaultError::Signature(_) | VaultError::RecordIdReused(_) => true,
+        VaultError::Denied | VaultError::Signature(_) | VaultError::RecordIdReused(_) => true,
         _ => false,
     }
 }

@@ -28,7 +28,7 @@ impl Vault {
     ) -> Result<Vec<Opened>, VaultError> {
         let locator = Locator::parse(locator)?;
         let answer = self.read_answer(ChallengeUse::Recovery, challenge, signature)?;
-        self.unlocked()?;
+        self.serves()?;
         self.recoveries.take(locator, Instant::now()).map_err(|wait| VaultError::TooFast {
             what: "recoveries",
             wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),

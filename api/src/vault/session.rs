@@ -76,7 +76,7 @@ impl Vault {
         signature: &[u8],
     ) -> Result<Opened, VaultError> {
         let answer = self.read_answer(ChallengeUse::Session, challenge, signature)?;
-        self.unlocked()?;
+        self.serves()?;
         let wallet = answer.challenge.wallet;
         let Some(group) = self.node.group_of(&wallet) else { return Err(VaultError::Denied) };
         let members = self.node.read(group).await?.membership(wallet)?;

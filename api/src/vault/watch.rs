@@ -71,7 +71,7 @@ impl Vault {
 
     async fn may_still_read(&self, caller: &Caller) -> Result<(), VaultError> {
         caller.still_open(self.clock.now_s())?;
-        self.unlocked()?;
+        self.serves()?;
         let group = self.group_of(&caller.wallet)?;
         let reader = self.node.read_recent(group, GUARD).await?;
         reading(reader.membership(caller.wallet)?, &caller.member).map(drop)
@@ -92,8 +92,7 @@ impl Watch {
             let reader = node.replica(self.group)?;
             let head = reader.wallet(self.held.wallet)?.map(|row| row.head.hash());
             if head.is_some_and(|head| head != self.held.head) {
-                let pull =
-                    Pull::begin(reader, self.vault.keyring(), self.held, &self.caller.member)?;
+                let pull = self.vault.begin(reader, self.held, self.caller.member).await?;
                 // This replica is behind where the watch began: it will get there.
                 if pull.head().head().seq > self.held.seq {
                     self.shown(&pull);

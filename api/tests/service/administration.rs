@@ -131,22 +131,30 @@ async fn leadership_moves_to_whom_the_operator_names_or_to_anybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_would_break_a_promise_is_refused() {
+async fn a_node_is_removed_for_ever_unless_a_promise_would_break() {
     let cluster = Cluster::start(3, Setup::default()).await;
-    let node = |name: &str| NodeRequest { name: name.to_owned(), request_id: vec![1; 32] };
+    let node = |name: &str, request: u8| {
+        as_operator(NodeRequest { name: name.to_owned(), request_id: vec![request; 32] })
+    };
+    cluster.one().admin().remove(node("n2", 1)).await.unwrap();
+    cluster.one().admin().remove(node("n2", 1)).await.expect("a repetition has the same answer");
+    let nodes =
+        cluster.one().admin().nodes(as_operator(NodesRequest {})).await.unwrap().into_inner().nodes;
     assert_eq!(
-        code(cluster.one().admin().drain(as_operator(node("n2"))).await),
-        "refused",
-        "two voters left"
+        nodes.iter().map(|node| node.state.as_str()).collect::<Vec<_>>(),
+        ["active", "active", "removed"]
     );
-    assert_eq!(code(cluster.one().admin().remove(as_operator(node("n2"))).await), "refused");
-    assert_eq!(
-        code(cluster.one().admin().remove(as_operator(node("nobody"))).await),
-        "no_such_node"
-    );
+    let refused = cluster.one().admin().drain(node("n1", 2)).await;
+    assert_eq!(code(refused), "refused", "one data centre would be left");
+    assert_eq!(code(cluster.one().admin().remove(node("nobody", 3)).await), "no_such_node");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_that_make_no_sense_are_refused() {
+    let cluster = Cluster::single().await;
     let again =
         BootstrapRequest { peers: vec!["127.0.0.1:1".to_owned()], ..BootstrapRequest::default() };
-    assert_eq!(code(cluster.nodes[1].admin().bootstrap(as_operator(again)).await), "refused");
+    assert_eq!(code(cluster.one().admin().bootstrap(as_operator(again)).await), "refused");
     let nowhere = BootstrapRequest { region: 256, ..BootstrapRequest::default() };
     assert_eq!(code(cluster.one().admin().bootstrap(as_operator(nowhere)).await), "malformed");
     let short = JoinRequest { peer: "127.0.0.1:1".to_owned(), request_id: vec![1; 31] };

@@ -8,6 +8,7 @@ mod support;
 mod administration;
 mod doors;
 mod forwarding;
+mod limits;
 mod pulls;
 mod pushes;
 mod recovery;

@@ -62,7 +62,11 @@ async fn a_challenge_is_for_one_use_within_its_minute() {
 async fn strangers_learn_nothing_from_a_refused_challenge() {
     let (cluster, mut owner) = begun(42).await;
     let stranger = owner.device();
-    let unknown = WalletId::from_bytes([0; 32]);
+    let unknown = {
+        let mut bytes = [7; 32];
+        bytes[0] = 0; // A region that is served.
+        WalletId::from_bytes(bytes)
+    };
     let mut messages = Vec::new();
     for (wallet, keys) in
         [(owner.wallet(), &stranger), (unknown, &stranger), (unknown, &owner.phone)]

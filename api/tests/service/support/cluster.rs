@@ -10,16 +10,18 @@ use prometheus_client::registry::Registry;
 use proto::admin::BootstrapRequest;
 use proto::admin::admin_client::AdminClient;
 use raft::listener::{Limits, serve_with};
-use raft::{Node, NodeConfig, Timing};
+use raft::{Node, NodeConfig, Order, Timing};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use seal::{EpochKey, EpochKeys, ServerKeyring};
+use store::command::SystemCommand;
 use store::engine::memory::MemoryEngine;
+use store::{Caller, Command, Reply};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
-use types::{GroupId, Role, Secret, WalletId};
+use types::{GroupId, RequestId, Role, Secret, WalletId};
 
 use super::authority::{Authority, operator};
 use super::until;
@@ -126,6 +128,17 @@ impl Cluster {
         cluster
     }
 
+    /// Gives the wallet's group other limits.
+    pub async fn limit(&self, wallet: &WalletId, policy: store::Policy) {
+        let group = self.one().node.group_of(wallet).unwrap();
+        let after = self.one().node.read(group).await.unwrap().acts().unwrap();
+        let order =
+            Order { caller: Caller::named("test"), request: RequestId::from_bytes([42; 32]) };
+        let command = Command::System(order.act(after), Box::new(SystemCommand::SetPolicy(policy)));
+        let reply = self.one().node.propose(group, &command).await.unwrap();
+        assert!(matches!(reply, Reply::System(_)), "{reply:?}");
+    }
+
     /// Sets all clocks forward.
     pub fn pass(&self, time: Duration) {
         self.ahead_s.fetch_add(time.as_secs(), Ordering::Relaxed);
@@ -201,13 +214,7 @@ impl Member {
         tokio::spawn(serve_with(listener, tls.server(), peers, stop.clone(), Limits::PEER));
         let (attended, until) = (service.clone(), stop.clone());
         tokio::spawn(async move { attended.attend(until).await });
-        Self {
-            routes: service.public_routes(),
-            node,
-            service,
-            stop,
-            _directory: directory,
-        }
+        Self { routes: service.public_routes(), node, service, stop, _directory: directory }
     }
 }
 
