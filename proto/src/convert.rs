@@ -42,7 +42,10 @@ impl ConvertError {
         matches!(self, Self::Format { error, .. } if error.is_update())
     }
 
-    fn format(field: &'static str, at: impl Into<Option<usize>>) -> impl FnOnce(FormatError) -> Self {
+    fn format(
+        field: &'static str,
+        at: impl Into<Option<usize>>,
+    ) -> impl FnOnce(FormatError) -> Self {
         let at = at.into();
         move |error| Self::Format { field, at, error }
     }

@@ -8,7 +8,12 @@
 pub mod convert;
 
 /// `holdfast.v1`: what wallets are offered.
-#[allow(missing_docs, clippy::all, unreachable_pub, reason = "generated from wallets.proto and its siblings")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    unreachable_pub,
+    reason = "generated from wallets.proto and its siblings"
+)]
 pub mod v1 {
     tonic::include_proto!("holdfast.v1");
 }

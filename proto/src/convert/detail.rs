@@ -12,7 +12,9 @@ pub const DETAIL_KEY: &str = "holdfast-error-bin";
 /// A status with its detail attached; the message of both is the same.
 pub fn status_with_detail(code: Code, detail: &ErrorDetail) -> Status {
     let mut status = Status::new(code, detail.message.clone());
-    status.metadata_mut().insert_bin(DETAIL_KEY, MetadataValue::from_bytes(&detail.encode_to_vec()));
+    status
+        .metadata_mut()
+        .insert_bin(DETAIL_KEY, MetadataValue::from_bytes(&detail.encode_to_vec()));
     status
 }
 

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use types::{
-    BodyHash, Envelope, EnvelopeHeader, Head, HeadHash, Link, LinkHash, LinkPayload, MemberId, MemberSignature,
-    Purpose, RecordId, Revoke, Root, Suite, TreeHash, WalletId,
+    BodyHash, Envelope, EnvelopeHeader, Head, HeadHash, Link, LinkHash, LinkPayload, MemberId,
+    MemberSignature, Purpose, RecordId, Revoke, Root, Suite, TreeHash, WalletId,
 };
 
 use super::*;
@@ -104,7 +104,10 @@ fn wrong_lengths_of_signatures_do_not_make_up_for_each_other() {
     let mut wire = v1::SignedLink::from(&link());
     let signature = wire.signatures[0].clone();
     wire.signatures = vec![signature.slice(..40), signature.slice(40..)];
-    assert!(matches!(SignedLink::try_from(&wire), Err(ConvertError::Format { field: "signature", at: Some(0), .. })));
+    assert!(matches!(
+        SignedLink::try_from(&wire),
+        Err(ConvertError::Format { field: "signature", at: Some(0), .. })
+    ));
 }
 
 #[test]
