@@ -6,6 +6,8 @@
 //! root     = H("holdfast/1 root", count u32 ‖ bucket_0 ‖ … ‖ bucket_255)
 //! ```
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hash::tagged;
@@ -116,8 +118,19 @@ impl Entries {
     }
 }
 
+/// Most wallets leave most buckets empty, and a root is taken with every change.
+static EMPTY_BUCKETS: LazyLock<[[u8; 32]; BUCKETS]> =
+    LazyLock::new(|| std::array::from_fn(|bucket| hash_bucket(bucket as u8, &[])));
+
 /// The hash of one bucket: the entries, ascending, whose ids begin with `bucket`.
 pub fn bucket_hash(bucket: u8, entries: &[Entry]) -> [u8; 32] {
+    if entries.is_empty() {
+        return EMPTY_BUCKETS[usize::from(bucket)];
+    }
+    hash_bucket(bucket, entries)
+}
+
+fn hash_bucket(bucket: u8, entries: &[Entry]) -> [u8; 32] {
     let writer = Writer::with_capacity(1 + entries.len() * Entry::LEN).u8(bucket);
     let bytes = entries.iter().fold(writer, |writer, entry| entry.write(writer)).finish();
     tagged("holdfast/1 bucket", &[&bytes])
