@@ -72,6 +72,7 @@ pub struct Wallet {
     local: Local,
     known: Option<Known>,
     session: Option<Session>,
+    key: Option<own::OpenKey>,
     random: Random,
 }
 
@@ -144,6 +145,7 @@ impl Wallet {
             local,
             known,
             session: None,
+            key: None,
             random,
         })))
     }
@@ -202,6 +204,7 @@ impl Wallet {
             local,
             known: None,
             session: None,
+            key: None,
             random,
         })
     }

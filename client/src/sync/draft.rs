@@ -2,16 +2,16 @@
 
 use seal::{MemberKeys, SealError, WalletKey, sign_head, sign_link};
 use types::{
-    Commit, Entries, Frontier, Head, Link, LinkPayload, Membership, SignedLink, Suite,
+    Commit, Entries, Frontier, Head, Link, LinkPayload, Membership, Secret, SignedLink, Suite,
     commit::RecordHeader,
-    ids::{HeadHash, LinkHash, MemberId, RecordId, WalletId},
+    ids::{HeadHash, LinkHash, RecordId, WalletId},
     limits,
 };
 use zeroize::Zeroizing;
 
 use crate::{
     error::{ClientError, Refusal},
-    local::Known,
+    local::{Fresh, Known},
     random::Random,
     sync::{Change, Work},
 };
@@ -165,6 +165,14 @@ impl Changes {
     }
 }
 
+/// A commit and what is known once it is accepted.
+pub(crate) struct Draft {
+    pub(crate) commit: Commit,
+    pub(crate) after: Known,
+    /// What its envelopes hold.
+    pub(crate) fresh: Vec<Fresh>,
+}
+
 /// Seals, signs and puts together. `known` is what the commit follows, none for the first one.
 pub(crate) fn commit(
     known: Option<&Known>,
@@ -174,20 +182,19 @@ pub(crate) fn commit(
     signer: &dyn MemberKeys,
     time_s: u64,
     random: &mut Random,
-) -> Result<Commit, ClientError> {
+) -> Result<Draft, ClientError> {
     let mut envelopes = Vec::with_capacity(changes.puts.len());
-    let mut sealed = Vec::with_capacity(changes.puts.len());
+    let mut fresh = Vec::with_capacity(changes.puts.len());
     for put in &changes.puts {
         let envelope = key.seal_record(random, &put.id, put.version, &put.data)?;
         let record = RecordHeader::parse(&envelope).map_err(SealError::from)?;
-        sealed.push(record.entry());
+        fresh.push(Fresh { entry: record.entry(), data: Secret::new(put.data.to_vec()) });
         envelopes.push(envelope);
     }
+    let sealed = fresh.iter().map(|fresh| fresh.entry);
     let entries =
         known.map_or(&Entries::EMPTY, |known| &known.entries).with(sealed, &changes.removed);
-    let nothing = Frontier::EMPTY;
-    let frontier = known.map_or(&nothing, |known| &known.frontier);
-    let signer_id: MemberId = signer.id();
+    let mut frontier = known.map_or(Frontier::EMPTY, |known| known.frontier.clone());
     let head = Head {
         suite: chain.membership.min_suite(),
         wallet: chain.membership.wallet(),
@@ -197,15 +204,15 @@ pub(crate) fn commit(
         root: entries.root(),
         links: chain.membership.links(),
         link: chain.membership.last_link(),
-        signer: signer_id,
+        signer: signer.id(),
         time_s,
     };
     let head = sign_head(random, signer, &head)?;
-    Ok(Commit {
-        head,
-        between: Vec::new(),
-        links: chain.fresh,
-        envelopes,
-        removed: changes.removed.clone(),
+    frontier.append_heads([&head.hash()]);
+    let removed = changes.removed.clone();
+    Ok(Draft {
+        commit: Commit { head, between: Vec::new(), links: chain.fresh, envelopes, removed },
+        after: Known { head, frontier, membership: chain.membership, entries },
+        fresh,
     })
 }

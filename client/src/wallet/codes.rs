@@ -48,7 +48,7 @@ impl Wallet {
             let known = wallet.known()?;
             let generation = known.membership.generation();
             let mut chain = Chain::of(known);
-            let before = wallet.wallet_key(&wallet.member)?;
+            let before = wallet.wallet_key()?;
             let seal = Some(before.seal_to(&mut wallet.random, new.member())?);
             let add = LinkPayload::Add(Add { member: *new.member(), generation, seal });
             chain.append(&[&old, &new], add, &mut wallet.random)?;

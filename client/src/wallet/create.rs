@@ -77,8 +77,8 @@ impl Wallet {
                 Self::first_commit(profile, around, &options, announce)?
             }
         };
-        let Some(pending) = wallet.pending()? else { return Err(wallet.taken()) };
-        match wallet.send(&pending, &options.registration_token).await? {
+        let Some(mut pending) = wallet.pending()? else { return Err(wallet.taken()) };
+        match wallet.send(&mut pending, &options.registration_token).await? {
             Fate::Accepted => Ok(wallet),
             Fate::Conflict => Err(Unavailable::Contended { attempts: 1 }.into()),
         }
@@ -120,10 +120,10 @@ impl Wallet {
         wallet.name_device(&options.device_name)?;
         let changes = Changes::batch(&wallet.local.works()?, &Entries::EMPTY)?;
         let now_s = wallet.now_s();
-        let commit =
+        let draft =
             draft::commit(None, chain, &key, &changes, &wallet.member, now_s, &mut wallet.random)?;
         announce(&codes);
-        wallet.keep(commit)?;
+        wallet.keep(draft)?;
         Ok(wallet)
     }
 }

@@ -95,7 +95,7 @@ impl Wallet {
             }
             let mut chain = Chain::of(known);
             let revoke = LinkPayload::Revoke(Revoke { member: device, reason: 0 });
-            let before = wallet.wallet_key(&wallet.member)?;
+            let before = wallet.wallet_key()?;
             chain.append(&[&wallet.member], revoke, &mut wallet.random)?;
             let key = chain.rotate(&wallet.member, &before, &mut wallet.random)?;
             let (known, none) = (wallet.known.as_ref(), Changes::default());

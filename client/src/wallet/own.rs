@@ -4,7 +4,11 @@
 //! The request id of a push is its head's hash, so the bytes that were kept are the retry: after a lost
 //! answer, or a kill, the same commit is sent again and has one effect.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use prost::Message;
 use proto::v1;
@@ -16,13 +20,24 @@ use crate::{
     error::ClientError,
     local::{Fresh, Known, LocalError, Update},
     record::Record,
-    sync::{AtHead, Change, Work, keyring::Keyring},
+    sync::{AtHead, Change, Work, draft::Draft, keyring::Keyring},
 };
+
+/// A wallet key that was not used for this long is opened anew.
+const KEY_IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// A wallet key in memory, wiped when it goes.
+pub(super) struct OpenKey {
+    key: Arc<WalletKey>,
+    used: Instant,
+}
 
 /// A commit under way.
 pub(super) struct Pending {
     pub(super) commit: Commit,
     wire: v1::Commit,
+    /// What is known once it is accepted, unless it was begun before a restart.
+    after: Option<(Known, Vec<Fresh>)>,
 }
 
 /// What became of it.
@@ -40,14 +55,15 @@ impl Wallet {
         let damaged = || LocalError::Damaged("the commit under way");
         let wire = v1::Commit::decode(bytes.as_slice()).map_err(|_| damaged())?;
         let commit = Commit::try_from(&wire).map_err(|_| damaged())?;
-        Ok(Some(Pending { commit, wire }))
+        Ok(Some(Pending { commit, wire, after: None }))
     }
 
     /// Keeps a commit, so that it is what will be sent, now or after a restart.
-    pub(super) fn keep(&mut self, commit: Commit) -> Result<Pending, ClientError> {
+    pub(super) fn keep(&mut self, draft: Draft) -> Result<Pending, ClientError> {
+        let Draft { commit, after, fresh } = draft;
         let wire = v1::Commit::from(&commit);
         self.local.set_pending(&wire.encode_to_vec())?;
-        Ok(Pending { commit, wire })
+        Ok(Pending { commit, wire, after: Some((after, fresh)) })
     }
 
     /// Sends a kept commit until it is accepted or refused.
@@ -55,7 +71,7 @@ impl Wallet {
     /// On an error that leaves it in doubt the commit stays kept; a refusal ends it.
     pub(super) async fn send(
         &mut self,
-        pending: &Pending,
+        pending: &mut Pending,
         token: &str,
     ) -> Result<Fate, ClientError> {
         let wallet = self.local.wallet();
@@ -82,19 +98,12 @@ impl Wallet {
     }
 
     /// Takes over a commit of our own that was accepted.
-    fn take_over(&mut self, pending: &Pending) -> Result<(), ClientError> {
-        let commit = &pending.commit;
-        let stored = self.known.as_ref().map(Known::stored);
-        // It was made on what is known; what is accepted can only be what was sent.
-        let accepted = accept(stored.as_ref(), commit)
-            .map_err(|_| LocalError::Damaged("the commit under way"))?;
-        let known = Known {
-            head: commit.head,
-            frontier: accepted.history,
-            membership: accepted.membership,
-            entries: accepted.entries,
+    fn take_over(&mut self, pending: &mut Pending) -> Result<(), ClientError> {
+        let (known, fresh) = match pending.after.take() {
+            Some(after) => after,
+            None => (self.known_after(&pending.commit)?, self.opened(&pending.commit)?),
         };
-        let fresh = self.opened(commit)?;
+        let commit = &pending.commit;
         let sent = Sent::of(commit, &fresh);
         let works = sent.settle(self.local.works()?, |id| known.entries.get(id).is_some());
         let update = Update {
@@ -109,6 +118,19 @@ impl Wallet {
         self.local.apply(&update, &mut self.random)?;
         self.known = Some(known);
         Ok(())
+    }
+
+    /// What is known once a commit of our own is accepted. It was made on what is known now.
+    fn known_after(&self, commit: &Commit) -> Result<Known, ClientError> {
+        let stored = self.known.as_ref().map(Known::stored);
+        let accepted = accept(stored.as_ref(), commit)
+            .map_err(|_| LocalError::Damaged("the commit under way"))?;
+        Ok(Known {
+            head: commit.head,
+            frontier: accepted.history,
+            membership: accepted.membership,
+            entries: accepted.entries,
+        })
     }
 
     /// What our own commit sealed.
@@ -140,8 +162,21 @@ impl Wallet {
         Ok(links)
     }
 
-    /// The wallet key that is due now, opened for as long as the caller holds it.
-    pub(super) fn wallet_key(&self, member: &dyn MemberKeys) -> Result<WalletKey, ClientError> {
+    /// The wallet key that is due now. It stays open for the pushes that follow soon.
+    pub(super) fn wallet_key(&mut self) -> Result<Arc<WalletKey>, ClientError> {
+        let generation = self.known()?.membership.generation();
+        let still_due =
+            |open: &OpenKey| open.key.generation() == generation && open.used.elapsed() < KEY_IDLE;
+        let key = match self.key.take().filter(still_due) {
+            Some(open) => open.key,
+            None => Arc::new(self.newest_key(&self.member)?),
+        };
+        self.key = Some(OpenKey { key: key.clone(), used: Instant::now() });
+        Ok(key)
+    }
+
+    /// The wallet key that is due now, as any member opens it.
+    pub(super) fn newest_key(&self, member: &dyn MemberKeys) -> Result<WalletKey, ClientError> {
         let keyring = Keyring::open(member, self.local.wallet(), &self.local.links()?, u32::MAX)?;
         keyring.newest().ok_or_else(|| LocalError::Damaged("the links").into())
     }

@@ -11,7 +11,7 @@ use crate::{
     error::{ClientError, Refusal, Unavailable},
     sync::{
         MergeReport,
-        draft::{self, Chain, Changes},
+        draft::{self, Chain, Changes, Draft},
     },
 };
 
@@ -65,8 +65,8 @@ impl Wallet {
         &mut self,
         merged: &mut MergeReport,
     ) -> Result<Option<Commit>, ClientError> {
-        let Some(pending) = self.pending()? else { return Ok(None) };
-        match self.send(&pending, "").await? {
+        let Some(mut pending) = self.pending()? else { return Ok(None) };
+        match self.send(&mut pending, "").await? {
             Fate::Accepted => Ok(Some(pending.commit)),
             Fate::Conflict => {
                 merged.join(self.pull().await?.merged);
@@ -79,19 +79,19 @@ impl Wallet {
     /// Nothing is sent when `make` gives nothing.
     pub(super) async fn submit(
         &mut self,
-        mut make: impl FnMut(&mut Self) -> Result<Option<Commit>, ClientError>,
+        mut make: impl FnMut(&mut Self) -> Result<Option<Draft>, ClientError>,
         merged: &mut MergeReport,
     ) -> Result<Option<Commit>, ClientError> {
         let begun = Instant::now();
         for attempts in 1.. {
-            let pending = match self.pending()? {
+            let mut pending = match self.pending()? {
                 Some(pending) => pending,
                 None => match make(self)? {
-                    Some(commit) => self.keep(commit)?,
+                    Some(draft) => self.keep(draft)?,
                     None => return Ok(None),
                 },
             };
-            match self.send(&pending, "").await? {
+            match self.send(&mut pending, "").await? {
                 Fate::Accepted => return Ok(Some(pending.commit)),
                 Fate::Conflict => merged.join(self.pull().await?.merged),
             }
@@ -104,7 +104,7 @@ impl Wallet {
     }
 
     /// The next commit of local changes; none when the head holds everything.
-    fn next_records(&mut self) -> Result<Option<Commit>, ClientError> {
+    fn next_records(&mut self) -> Result<Option<Draft>, ClientError> {
         let known = self.known()?;
         if known.membership.erased() {
             return Err(Refusal::Erased.into());
@@ -118,9 +118,9 @@ impl Wallet {
             return Ok(None);
         }
         let mut chain = Chain::of(known);
-        let mut key = self.wallet_key(&self.member)?;
+        let mut key = self.wallet_key()?;
         if rotates {
-            key = chain.rotate(&self.member, &key, &mut self.random)?;
+            key = chain.rotate(&self.member, &key, &mut self.random)?.into();
         }
         let now_s = self.now_s();
         draft::commit(

@@ -8,7 +8,7 @@
 use seal::{DeviceKeys, MemberKeys, RecoveryCode, SoftwareMember};
 use tokio::time;
 use types::{
-    Add, Commit, LinkPayload, Member, MemberKind, Revoke, SignedLink,
+    Add, LinkPayload, Member, MemberKind, Revoke, SignedLink,
     ids::{MemberId, WalletId},
 };
 
@@ -21,7 +21,7 @@ use crate::{
     session::Session,
     sync::{
         Violation,
-        draft::{self, Chain, Changes},
+        draft::{self, Chain, Changes, Draft},
         verify::{Verified, verify},
     },
 };
@@ -193,14 +193,14 @@ impl Wallet {
     /// accepted: after a clash it has to sign again.
     async fn join(&mut self, code: &SoftwareMember, keep: &Keep) -> Result<(), ClientError> {
         for attempts in 1..=ATTEMPTS_MAX {
-            let pending = match self.pending()? {
+            let mut pending = match self.pending()? {
                 Some(pending) => pending,
                 None => {
-                    let commit = self.joining(code, keep)?;
-                    self.keep(commit)?
+                    let draft = self.joining(code, keep)?;
+                    self.keep(draft)?
                 }
             };
-            if let Fate::Accepted = self.send(&pending, "").await? {
+            if let Fate::Accepted = self.send(&mut pending, "").await? {
                 return Ok(());
             }
             let verified = self.look_again(code).await?;
@@ -231,8 +231,8 @@ impl Wallet {
 
     /// Add this device, revoke those not kept, change the wallet key: signed by the code, the head by
     /// this device.
-    fn joining(&mut self, code: &SoftwareMember, keep: &Keep) -> Result<Commit, ClientError> {
-        let before = self.wallet_key(code)?;
+    fn joining(&mut self, code: &SoftwareMember, keep: &Keep) -> Result<Draft, ClientError> {
+        let before = self.newest_key(code)?;
         let leaving = self.leaving(keep)?;
         let known = self.known()?;
         let changes = Changes::batch(&self.local.works()?, &known.entries)?;

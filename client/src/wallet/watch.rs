@@ -56,6 +56,8 @@ impl Wallet {
         };
         self.session = Some(session);
         loop {
+            // While waiting, for however long, no wallet key is kept open.
+            self.key = None;
             let received = match fetch::next(&mut frames).await {
                 Ok(received) => received.map_err(ClientError::from)?,
                 Err(status) => return broken(&status).map_err(|error| self.told(error)),

@@ -284,10 +284,10 @@ async fn a_stale_wallet_key_is_refused() {
     let changes = draft::Changes::batch(&tablet.local.works().unwrap(), &known.entries).unwrap();
     let chain = draft::Chain::of(&known);
     let stale = keyring.get(1).unwrap();
-    let commit =
+    let draft =
         draft::commit(Some(&known), chain, stale, &changes, &tablet.member, 0, &mut tablet.random)
             .unwrap();
-    fake.force(&commit);
+    fake.force(&draft.commit);
     let error = phone.pull().await.unwrap_err();
     assert!(
         matches!(
@@ -315,12 +315,12 @@ async fn a_record_that_went_back_is_refused() {
     tablet.put(record("licence", "three")).unwrap();
     let works = tablet.local.works().unwrap();
     let changes = draft::Changes::batch(&works, &known.entries).unwrap();
-    let key = tablet.wallet_key(&tablet.member).unwrap();
+    let key = tablet.wallet_key().unwrap();
     let chain = draft::Chain::of(&known);
-    let commit =
+    let draft =
         draft::commit(Some(&known), chain, &key, &changes, &tablet.member, 0, &mut tablet.random)
             .unwrap();
-    fake.force(&commit);
+    fake.force(&draft.commit);
     let error = phone.pull().await.unwrap_err();
     assert!(
         matches!(
