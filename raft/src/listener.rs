@@ -69,7 +69,9 @@ impl Limits {
         drain: Duration::from_secs(10),
     };
 
-    /// For peers: few connections that carry much, and a dead one is noticed fast.
+    /// For peers: few connections that carry much. That a peer is gone is noticed by whoever dialled it,
+    /// who asks often where little is queued; here it is only cleaned up, and never so soon that a slow
+    /// line full of a snapshot would be taken for a dead one.
     pub const PEER: Limits = Limits {
         connections: 1_000,
         streams: 1_024,
@@ -77,8 +79,8 @@ impl Limits {
         stream_window_bytes: 4 << 20,
         connection_window_bytes: 16 << 20,
         handshake: Duration::from_secs(3),
-        keepalive: Duration::from_secs(2),
-        keepalive_answer: Duration::from_secs(3),
+        keepalive: Duration::from_secs(15),
+        keepalive_answer: Duration::from_secs(60),
         drain: Duration::from_millis(500),
     };
 }

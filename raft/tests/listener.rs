@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use axum::routing::get;
 use axum::{Extension, Router};
 use raft::listener::{self, Limits, PeerAddress};
-use raft::{ConnectionIdentity, IdentityKind};
+use raft::{ConnectionIdentity, IdentityKind, PeerTls};
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};

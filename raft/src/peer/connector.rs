@@ -47,6 +47,17 @@ impl Purpose {
         }
     }
 
+    /// How often a silent peer is asked whether it is there, and how long it may take to answer. The
+    /// answer waits behind whatever is queued, so bulk gets more time: slow is not dead.
+    fn keepalive(self) -> (Duration, Duration) {
+        let seconds = Duration::from_secs;
+        match self {
+            Purpose::Control | Purpose::Greeting => (seconds(1), seconds(2)),
+            Purpose::Log => (seconds(2), seconds(10)),
+            Purpose::Snapshot | Purpose::Forward => (seconds(10), seconds(60)),
+        }
+    }
+
     fn server_name(self) -> &'static str {
         match self {
             Purpose::Control => "control.peer.holdfast",
@@ -101,12 +112,12 @@ impl Connector {
 
     /// Connects now.
     pub(crate) async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
-        endpoint().connect_with_connector(self.clone()).await
+        endpoint(self.purpose).connect_with_connector(self.clone()).await
     }
 
     /// Connects when it is first used, and again whenever it broke.
     pub(crate) fn connect_lazy(&self) -> Channel {
-        endpoint().connect_with_connector_lazy(self.clone())
+        endpoint(self.purpose).connect_with_connector_lazy(self.clone())
     }
 
     async fn dial(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
@@ -156,14 +167,15 @@ impl Service<Uri> for Connector {
     }
 }
 
-fn endpoint() -> Endpoint {
+fn endpoint(purpose: Purpose) -> Endpoint {
+    let (ask, answer) = purpose.keepalive();
     // The scheme is what tonic puts into requests; the connector does the TLS.
     Endpoint::from_static("http://peer.holdfast")
         .connect_timeout(CONNECT)
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20)
-        .http2_keep_alive_interval(Duration::from_secs(1))
-        .keep_alive_timeout(Duration::from_secs(2))
+        .http2_keep_alive_interval(ask)
+        .keep_alive_timeout(answer)
         .keep_alive_while_idle(true)
         .tcp_nodelay(true)
 }

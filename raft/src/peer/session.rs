@@ -35,8 +35,9 @@ use crate::types::TypeConfig;
 pub(crate) const WINDOW: usize = 16;
 /// Bytes of one session's requests under way at once; one larger request may go alone.
 const WINDOW_BYTES: usize = 4 << 20;
-/// What a peer is given on top of the deadline for each of these many bytes under way.
-const ALLOWANCE_BYTES: usize = 4 << 20;
+/// What a peer is given on top of the deadline for each of these many bytes under way: the slowest
+/// line that still works carries as much in a second.
+const ALLOWANCE_BYTES: usize = 256 << 10;
 const ALLOWANCE: Duration = Duration::from_secs(1);
 
 enum Event {

@@ -1,6 +1,6 @@
 //! A CA for tests, and the certificates it issues.
 
-use raft::PeerTls;
+use super::PeerTls;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

@@ -9,9 +9,9 @@ use raft::{ProposeError, ReadError, Timing};
 use store::command::SystemCommand;
 use store::{Command, Policy};
 use tokio_util::sync::CancellationToken;
-use types::{GroupId, NodeId};
+use types::{GroupId, NodeId, Role};
 
-use crate::harness::{Cluster, WALLETS, new_cluster, order, refusal, until};
+use crate::harness::{Cluster, Machine, WALLETS, new_cluster, order, refusal, until};
 
 /// A cluster begins with a leader in every group, and leaders on every node.
 #[tokio::test(flavor = "multi_thread")]
@@ -272,7 +272,8 @@ async fn retries_through_lost_leaders_have_one_effect() {
     let before = counted(&cluster, 0);
     let done = CancellationToken::new();
     // Nodes come and go; clients go to whichever are there.
-    let nodes: Vec<_> = (0..3).map(|at| Arc::new(Mutex::new(cluster.node(at).clone()))).collect();
+    let nodes: Vec<_> =
+        (0..3).map(|at| Arc::new(Mutex::new(Some(cluster.node(at).clone())))).collect();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let (nodes, done) = (nodes.clone(), done.clone());
@@ -285,14 +286,14 @@ async fn retries_through_lost_leaders_have_one_effect() {
                         let act = Box::new(SystemCommand::SetPolicy(Policy::default()));
                         let command = Command::System(order.act(0), act);
                         let node = nodes[at % 3].lock().unwrap().clone();
-                        match node.propose(WALLETS, &command).await {
-                            Ok(reply) => {
-                                assert!(matches!(reply, store::Reply::System(_)), "{reply:?}");
-                                break;
-                            }
-                            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
-                        }
                         at += 1;
+                        if let Some(node) = node
+                            && let Ok(reply) = node.propose(WALLETS, &command).await
+                        {
+                            assert!(matches!(reply, store::Reply::System(_)), "{reply:?}");
+                            break;
+                        }
+                        tokio::time::sleep(Duration::from_millis(2)).await;
                     }
                     answered += 1;
                 }
@@ -304,10 +305,12 @@ async fn retries_through_lost_leaders_have_one_effect() {
         let lost = cluster.leader(WALLETS).await;
         let reached = counted(&cluster, lost) + 50;
         until("some progress", async || counted(&cluster, lost) > reached).await;
+        nodes[lost].lock().unwrap().take();
         cluster.machines[lost].stop(Duration::ZERO).await;
         cluster.leader(WALLETS).await;
-        cluster.machines[lost].start().await.unwrap();
-        *nodes[lost].lock().unwrap() = cluster.node(lost).clone();
+        // Its directory is free once the last client has let go of the node.
+        until("the node starts", async || cluster.machines[lost].start().await.is_ok()).await;
+        *nodes[lost].lock().unwrap() = Some(cluster.node(lost).clone());
     }
     done.cancel();
     let mut answered = 0;
@@ -335,6 +338,33 @@ async fn a_node_may_move() {
     cluster.set(WALLETS, 888).await;
     cluster.node(0).transfer(WALLETS, NodeId(3)).await.unwrap();
     cluster.set(WALLETS, 889).await;
+    cluster.agree().await;
+    cluster.stop().await;
+}
+
+/// A witness votes and, elected, gives leadership to a data node; nobody can make it lead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_does_not_lead() {
+    let mut cluster = Cluster::fresh(&["a", "b"], &Timing::default()).await;
+    let mut witness = Machine::new(&cluster.ca, "node-3", "c").await;
+    witness.role = Role::Witness;
+    witness.start().await.unwrap();
+    cluster.machines.push(witness);
+    let new = new_cluster(&cluster.machines);
+    cluster.node(0).bootstrap(order(), &new).await.unwrap();
+    for lost in [0, 1] {
+        let other = 1 - lost;
+        cluster.node(other).transfer(WALLETS, cluster.id(lost)).await.unwrap();
+        cluster.machines[lost].stop(Duration::ZERO).await;
+        for group in cluster.node(other).groups() {
+            until("the data node leads", async || cluster.node(other).is_leader(group)).await;
+        }
+        cluster.set(WALLETS, 600 + lost as u32).await;
+        cluster.machines[lost].start().await.unwrap();
+        assert_eq!(cluster.get(lost, WALLETS).await, 600 + lost as u32);
+    }
+    let refused = refusal(cluster.node(0).transfer(WALLETS, NodeId(3)).await);
+    assert!(refused.contains("node 3 is a witness"), "{refused}");
     cluster.agree().await;
     cluster.stop().await;
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+use raft::PeerTls;
+
 mod certificates;
 mod changes;
 mod elections;

@@ -2,12 +2,91 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use store::Caller;
+use store::command::SystemCommand;
+use store::engine::memory::MemoryEngine;
 use store::rows::PlacementRow;
 use types::NodeId;
 
 use super::{CAUGHT_UP, Step, next};
+use crate::membership::act::Order;
+use crate::membership::bootstrap::new_node;
+use crate::roster::Roster;
 use crate::status::GroupView;
 use crate::types::Membership;
+use crate::{Node, NodeConfig, PeerTls, Timing};
+
+#[path = "../../../tests/cluster/certificates.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod certificates;
+
+/// A change of voters that was left half way is finished by whoever leads, without being told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_joint_membership_that_is_found_is_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = NodeConfig {
+        name: "node-1".to_owned(),
+        dc: "a".to_owned(),
+        role: types::Role::Data,
+        peer: "127.0.0.1:1".to_owned(),
+        endpoint: "https://127.0.0.1:1".to_owned(),
+        directory: directory.path().to_owned(),
+        seeds: Vec::new(),
+        timing: Timing::default(),
+    };
+    let tls = certificates::Ca::new().node("node-1", "a");
+    let engine = Arc::new(MemoryEngine::new());
+    let node = Node::start(config, engine, tls, &mut Registry::default()).await.unwrap();
+    let incarnation = node.identity().incarnation;
+    let info = types::NodeInfo {
+        id: NodeId(1),
+        name: "node-1".to_owned(),
+        dc: "a".to_owned(),
+        role: types::Role::Data,
+        peer: "127.0.0.1:1".to_owned(),
+        endpoint: "https://127.0.0.1:1".to_owned(),
+        incarnation,
+        state: types::NodeState::Active,
+    };
+    let request = proto::peer::AdoptRequest {
+        cluster: vec![7; 16].into(),
+        node: 1,
+        incarnation: incarnation.as_bytes().to_vec().into(),
+        roster: Roster::new([info.clone()]).to_proto(),
+        wallet_groups: 1,
+        initialize: vec![0, 1, 2],
+        voters: vec![1],
+        allow_single_dc: true,
+    };
+    node.inner.adopt(request).await.unwrap();
+    let caller = Caller::named("test");
+    let order = Order { caller, request: types::RequestId::from_bytes([1; 32]) };
+    let begin = store::command::Bootstrap {
+        cluster: types::ClusterId::from_bytes([7; 16]),
+        nodes: vec![new_node(&info)],
+        wallet_groups: 1,
+        regions: vec![0],
+        allow_single_dc: true,
+        policy: store::Policy::default(),
+    };
+    node.inner.must(types::GroupId(0), order, SystemCommand::Bootstrap(begin)).await.unwrap();
+
+    let group = node.inner.group(types::GroupId::FIRST_WALLET).unwrap();
+    let mut report = group.report();
+    assert!(report.until(|seen| seen.state.is_leader()).await);
+    // Whatever the reconciler does first, the log's membership is the present one or a later one.
+    let replica = crate::types::Replica { dc: "a".to_owned() };
+    let nodes = BTreeMap::from([(1, replica)]);
+    let joint = Membership::new(vec![[1].into(), [1].into()], nodes).unwrap();
+    group.raft.append_membership(joint, openraft::EntryPayload::Blank, []).await.unwrap();
+    let sets =
+        |seen: &crate::types::Metrics| seen.membership_config.membership().get_joint_config().len();
+    assert!(report.until(|seen| sets(seen) == 1).await, "it stays half way");
+    node.shutdown(std::time::Duration::ZERO).await;
+}
 
 fn ids(list: &[u64]) -> BTreeSet<NodeId> {
     list.iter().copied().map(NodeId).collect()
