@@ -4,6 +4,7 @@
 //! changed.
 
 mod dependencies;
+mod formats;
 mod sources;
 
 use anyhow::{Context, Result};
@@ -18,6 +19,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let files = tracked(root)?;
     let mut findings = dependencies::check(root)?;
     findings.extend(sources::check(&files));
+    findings.extend(formats::check(&files));
     Ok(findings)
 }
 
