@@ -144,7 +144,8 @@ async fn a_locked_node_leads_nothing_and_answers_locked_until_it_is_unlocked() {
     let mut owner = Owner::new(104);
     let begun = owner.begin();
     assert_eq!(code(locked.create(&begun).await), "locked");
-    cluster.nodes[1].create(&begun).await.unwrap();
+    until("the others know who leads", || async { cluster.nodes[1].create(&begun).await.is_ok() })
+        .await;
     let session = cluster.nodes[1].open(owner.wallet(), &owner.phone, 1).await.unwrap();
     let refused = locked.pull(&cluster, &session, from_nothing(owner.wallet())).await;
     assert_eq!(code(refused), "locked");
@@ -160,4 +161,18 @@ async fn a_locked_node_leads_nothing_and_answers_locked_until_it_is_unlocked() {
     assert_eq!(code(locked.admin().unlock(Request::new(right())).await), "operator");
     locked.admin().unlock(as_operator(right())).await.unwrap();
     locked.pull(&cluster, &session, from_nothing(owner.wallet())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_serves_no_wallets() {
+    let cluster = Cluster::start(3, Setup { witness: Some(2), ..Setup::default() }).await;
+    let mut owner = Owner::new(105);
+    let begun = owner.begin();
+    until("a data node leads", || async { cluster.nodes[0].create(&begun).await.is_ok() }).await;
+    let witness = &cluster.nodes[2];
+    assert_eq!(code(witness.create(&begun).await), "unavailable");
+    assert_eq!(code(witness.open(owner.wallet(), &owner.phone, 1).await.map(drop)), "unavailable");
+    let session = cluster.nodes[0].open(owner.wallet(), &owner.phone, 1).await.unwrap();
+    let refused = witness.pull(&cluster, &session, from_nothing(owner.wallet())).await;
+    assert_eq!(code(refused), "unavailable");
 }

@@ -57,12 +57,14 @@ pub struct Setup {
     pub policy: Policy,
     /// Which of the nodes start without their key, by place.
     pub locked: Vec<usize>,
+    /// Which of them is a witness.
+    pub witness: Option<usize>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let policy = Policy { registration: Registration::Open, ..Policy::default() };
-        Self { policy, locked: Vec::new() }
+        Self { policy, locked: Vec::new(), witness: None }
     }
 }
 
@@ -182,7 +184,7 @@ impl Member {
         let config = NodeConfig {
             name,
             dc,
-            role: Role::Data,
+            role: if setup.witness == Some(at) { Role::Witness } else { Role::Data },
             peer: listener.local_addr().unwrap().to_string(),
             endpoint: format!("https://n{at}.test:7600"),
             directory: directory.path().to_owned(),
