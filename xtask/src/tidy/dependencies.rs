@@ -16,10 +16,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("client", &["types", "seal", "proto"]),
     ("server", &["types", "seal", "proto", "store", "raft", "api"]),
     ("cli", &["types", "seal", "proto", "client", "server"]),
-    (
-        "tests",
-        &["types", "seal", "proto", "store", "raft", "api", "client", "server", "cli"],
-    ),
+    ("tests", &["types", "seal", "proto", "store", "raft", "api", "client", "server", "cli"]),
     ("xtask", &[]),
 ];
 
@@ -52,7 +49,9 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
 fn package(package: &Value) -> Vec<String> {
     let name = package["name"].as_str().unwrap_or_default();
     let Some((_, allowed)) = MAY_USE.iter().find(|(known, _)| *known == name) else {
-        return vec![format!("{name}: not in the table of xtask/src/tidy/dependencies.rs; add its row")];
+        return vec![format!(
+            "{name}: not in the table of xtask/src/tidy/dependencies.rs; add its row"
+        )];
     };
     let mut findings = Vec::new();
     for dependency in package["dependencies"].as_array().into_iter().flatten() {

@@ -46,7 +46,8 @@ fn rust(file: &File) -> Vec<String> {
     let mut findings = Vec::new();
     let lines = file.text.lines().count();
     if lines > LINES_MAX {
-        findings.push(format!("{place}: {lines} lines; a file holds one idea, at most {LINES_MAX}"));
+        findings
+            .push(format!("{place}: {lines} lines; a file holds one idea, at most {LINES_MAX}"));
     }
     let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match name {
@@ -56,11 +57,18 @@ fn rust(file: &File) -> Vec<String> {
         }
         _ => {}
     }
-    if !file.text.starts_with("//!") && !file.text.starts_with("#!") && !place.to_string().contains("tests") {
+    if !file.text.starts_with("//!")
+        && !file.text.starts_with("#!")
+        && !place.to_string().contains("tests")
+    {
         findings.push(format!("{place}: begins without a module header (`//!`)"));
     }
-    for (word, home) in [("bincode::", "store/src/codec"), ("openraft::", "raft"), ("rocksdb::", "store")] {
-        if file.text.contains(word) && !file.under(home) && file.path.to_string_lossy() != format!("{home}.rs")
+    for (word, home) in
+        [("bincode::", "store/src/codec"), ("openraft::", "raft"), ("rocksdb::", "store")]
+    {
+        if file.text.contains(word)
+            && !file.under(home)
+            && file.path.to_string_lossy() != format!("{home}.rs")
             && !file.under("xtask")
             && !place.to_string().contains("tests")
         {
