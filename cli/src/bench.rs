@@ -29,6 +29,7 @@ pub(crate) struct BenchArgs {
 
 /// What all workloads share.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Load and cluster")]
 pub(crate) struct BenchOptions {
     /// Clients at once; each has a wallet of its own.
     #[arg(long, global = true, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]

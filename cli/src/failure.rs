@@ -91,6 +91,9 @@ impl From<ClusterError> for Failure {
             ClusterError::Plan(_)
             | ClusterError::Files(_)
             | ClusterError::Description(_)
+            | ClusterError::Config(_)
+            | ClusterError::NotPrepared { .. }
+            | ClusterError::NoAuthority { .. }
             | ClusterError::NoSuchNode(_) => Failure::usage(error),
             ClusterError::Refused { .. } => Failure::refused(error),
             _ => Failure::unavailable(error),

@@ -8,6 +8,7 @@
 //!
 //! Not here: what a node does (`run`), or any knowledge of wallets.
 
+mod add;
 pub mod admin;
 pub mod authority;
 mod description;
@@ -23,6 +24,7 @@ mod start;
 mod tests;
 mod wait;
 
+pub use add::add;
 pub use description::{Description, DescriptionError, NodeDescription};
 pub use plan::NodePlan;
 pub use prepare::{PreparedNode, RealHosts, prepare};
@@ -30,6 +32,7 @@ pub use scratch::Scratch;
 pub use start::Options;
 pub use wait::group_of;
 
+use crate::{config::SecretFileError, settings::ConfigError};
 use admin::{ConnectError, OperatorFiles};
 use ports::ReservedPort;
 use process::{NodeProcess, ProcessError, Tie};
@@ -62,7 +65,7 @@ pub enum ClusterError {
     #[error(transparent)]
     Description(#[from] DescriptionError),
     /// No port is free.
-    #[error("no port of {host} can be reserved: {source}")]
+    #[error("no port of {host} can be reserved: {source}; perhaps this cluster is still running")]
     NoPort {
         /// The address.
         host: String,
@@ -86,6 +89,21 @@ pub enum ClusterError {
         seen: String,
         /// How long it was waited for.
         waited: Duration,
+    },
+    /// A configuration that is there already is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No cluster was written there.
+    #[error("{} holds no node of a cluster; write one with `holdfast cluster new`", dir.display())]
+    NotPrepared {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// What signs certificates is not where it was written.
+    #[error("{source}; bring ca.key back from where it is kept, for as long as this takes")]
+    NoAuthority {
+        /// Which file, and why.
+        source: SecretFileError,
     },
     /// No such node.
     #[error("the cluster has no node {0}")]
@@ -242,13 +260,16 @@ impl Cluster {
         }
     }
 
-    /// SIGTERM to all nodes, one after the other.
+    /// SIGTERM to all nodes at one moment, and waits until they have ended.
     ///
     /// # Errors
     /// One did not end in time (it is killed then).
     pub async fn stop(&mut self, within: Duration) -> Result<(), ClusterError> {
-        for n in 0..self.nodes.len() {
-            self.stop_node(n, within).await?;
+        let mut processes: Vec<NodeProcess> =
+            self.nodes.iter_mut().filter_map(|node| node.process.take()).collect();
+        let stopping = processes.iter_mut().map(|process| process.stop(within));
+        for stopped in futures::future::join_all(stopping).await {
+            stopped?;
         }
         Ok(())
     }

@@ -130,6 +130,10 @@ pub struct Limits {
     pub watches: usize,
     /// The longest time of one request.
     pub request: Duration,
+    /// Recoveries begun in a second.
+    pub recoveries_per_second: u32,
+    /// Recoveries begun in a minute with one code.
+    pub recoveries_per_code: u32,
 }
 
 /// What is logged, and how.

@@ -9,17 +9,22 @@ use crate::{
     config::{Config, Registration, read_secret},
     drain, epoch_key, tls,
 };
-use api::{Clock, Parts, Policy, Service};
+use api::{Clock, Parts, Policy, Rate, Service};
 use prometheus_client::registry::Registry;
 use raft::{
     Node, NodeConfig,
     listener::{self, Limits},
 };
-use std::{fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, sync::Arc};
+use std::{
+    fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration,
+};
 use store::engine::rocks::{Memory, RocksEngine};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+
+/// How many times its rate a limit on recoveries lets through at once.
+const RECOVERY_BURST: u32 = 5;
 
 /// Runs a node until a signal ends it.
 ///
@@ -86,7 +91,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         Some(ended) = listeners.join_next() => Err(RunError::listener(ended)),
     };
     // A node that cannot go on has nothing to hand over with.
-    let hand_over = if outcome.is_ok() { config.drain_timeout } else { std::time::Duration::ZERO };
+    let hand_over = if outcome.is_ok() { config.drain_timeout } else { Duration::ZERO };
     // The public port first stops taking connections, so that new requests go to other nodes while
     // those under way end; peers are needed until the last leadership has moved.
     service.leave();
@@ -151,6 +156,14 @@ fn policy(config: &Config) -> Result<Policy, RunError> {
         pulls: config.limits.pulls,
         watches: config.limits.watches,
         deadline_max: config.limits.request,
+        recovery: Rate {
+            burst: config.limits.recoveries_per_second.saturating_mul(RECOVERY_BURST),
+            every: Duration::from_secs(1) / config.limits.recoveries_per_second,
+        },
+        recovery_per_locator: Rate {
+            burst: RECOVERY_BURST,
+            every: Duration::from_secs(60) / config.limits.recoveries_per_code,
+        },
         ..api::Limits::default()
     };
     Ok(Policy { registration, limits, reflection: config.listen.reflection })

@@ -8,8 +8,8 @@ use clap::Subcommand;
 use connection::Connection;
 pub(crate) use connection::OperatorArgs;
 use proto::admin::{
-    BootstrapRequest, GroupsRequest, JoinRequest, NodeRequest, NodesRequest,
-    StatusRequest, TransferRequest, UnlockRequest,
+    BootstrapRequest, GroupsRequest, JoinRequest, NodeRequest, NodesRequest, StatusRequest,
+    TransferRequest, UnlockRequest,
 };
 use rand::Rng;
 use serde_json::json;

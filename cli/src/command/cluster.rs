@@ -3,7 +3,11 @@
 use crate::{failure::Failure, output::Output, passphrase::new_passphrase};
 use clap::Subcommand;
 use serde_json::json;
-use server::cluster::{NodePlan, RealHosts, prepare};
+use server::cluster::{
+    NodePlan, RealHosts, add,
+    plan::{PEER_PORT, PUBLIC_PORT},
+    prepare,
+};
 use std::path::PathBuf;
 
 /// Arguments of `holdfast cluster`.
@@ -17,6 +21,8 @@ pub(crate) struct ClusterArgs {
 enum ClusterCommand {
     /// Write authority, certificates, epoch key and one configuration for each machine.
     New(NewArgs),
+    /// Write the same for further machines of a cluster that was made here.
+    Add(AddArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +39,12 @@ struct NewArgs {
     /// Accept that the loss of one data centre can stop the cluster and lose acknowledged writes.
     #[arg(long)]
     allow_single_dc: bool,
+    /// The public port of every node.
+    #[arg(long, value_name = "PORT", default_value_t = PUBLIC_PORT)]
+    public_port: u16,
+    /// The peer port of every node.
+    #[arg(long, value_name = "PORT", default_value_t = PEER_PORT)]
+    peer_port: u16,
     /// Let everyone create wallets. Without this a registration token is made and asked for.
     #[arg(long)]
     open_registration: bool,
@@ -44,8 +56,42 @@ struct NewArgs {
     passphrase_file: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct AddArgs {
+    /// A machine: its name, its data centre, and the IP address or DNS name that others reach it by.
+    #[arg(long = "node", value_name = "NAME,DC,HOST", required = true)]
+    nodes: Vec<NodePlan>,
+    /// The directory that `cluster new` wrote, with ca.key in it.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+}
+
 pub(crate) fn run(args: ClusterArgs, output: &Output) -> Result<(), Failure> {
-    let ClusterCommand::New(args) = args.command;
+    match args.command {
+        ClusterCommand::New(args) => new(args, output),
+        ClusterCommand::Add(args) => further(&args, output),
+    }
+}
+
+fn further(args: &AddArgs, output: &Output) -> Result<(), Failure> {
+    let dir = std::path::absolute(&args.dir)?;
+    let written = add(&dir, &args.nodes)?;
+    if output.is_json() {
+        output.value(&json!({ "dir": dir, "nodes": written }));
+        return Ok(());
+    }
+    for node in &written {
+        output.line(format!(
+            "{}: copy {} to its machine, start it, then: holdfast admin join {}",
+            node.name,
+            node.dir.display(),
+            node.peer
+        ));
+    }
+    Ok(())
+}
+
+fn new(args: NewArgs, output: &Output) -> Result<(), Failure> {
     let passphrase = match args.sealed_epoch_key {
         true => Some(new_passphrase(args.passphrase_file.as_deref(), "the epoch key")?),
         false => None,
@@ -54,6 +100,8 @@ pub(crate) fn run(args: ClusterArgs, output: &Output) -> Result<(), Failure> {
         cluster: &args.name,
         nodes: &args.nodes,
         allow_single_dc: args.allow_single_dc,
+        public_port: args.public_port,
+        peer_port: args.peer_port,
         open_registration: args.open_registration,
         passphrase,
     };

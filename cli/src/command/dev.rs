@@ -27,8 +27,14 @@ pub(crate) async fn run(args: DevArgs, output: &Output) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let nodes = args.nodes.parse().unwrap_or(3);
     let program = std::env::current_exe()?;
-    let scratch = Scratch::new("holdfast-dev")?;
-    let dir = args.dir.clone().unwrap_or_else(|| scratch.path().join("cluster"));
+    // Declared before the cluster, so that it goes after the nodes that live in it.
+    let (dir, _scratch) = match &args.dir {
+        Some(dir) => (dir.clone(), None),
+        None => {
+            let scratch = Scratch::new("holdfast-dev")?;
+            (scratch.path().join("cluster"), Some(scratch))
+        }
+    };
 
     let mut cluster = tokio::select! {
         started = start(nodes, program, dir) => started?,

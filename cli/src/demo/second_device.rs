@@ -77,7 +77,10 @@ impl Theatre {
         let push = no(&name, "push", wallet.push().await.map(drop))?;
         let pull = no(&name, "pull", wallet.pull().await.map(drop))?;
         wallet.reconnect(all)?;
-        Ok(format!("{name}: push: {push}; pull: {pull}"))
+        Ok(match push == pull {
+            true => format!("{name}, asked to push and to pull: {push}"),
+            false => format!("{name}, asked to push: {push}; asked to pull: {pull}"),
+        })
     }
 
     /// The killed node again, until its replicas are the same as everyone's.

@@ -13,9 +13,14 @@ use client::{
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use serde_json::json;
-use server::cluster::{Cluster, Options, Scratch, process::Tie};
+use server::cluster::{
+    Cluster, Options, Scratch,
+    files::{make_dir, write_secret},
+    process::Tie,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 use types::MemberId;
@@ -81,6 +86,7 @@ impl Theatre {
         let issuer = Issuer::new(&mut rng, i64::try_from(now_s).unwrap_or_default())
             .map_err(Failure::refused)?;
         self.issued = issuer.issue_all(&mut rng).map_err(Failure::refused)?;
+        self.write_issued()?;
         let lines = self
             .issued
             .iter()
@@ -92,6 +98,20 @@ impl Theatre {
             .collect();
         let says = format!("a test issuer signed {} files for the holder", self.issued.len());
         Ok(Shown::new((), says, json!({ "files": facts })).with(lines.collect()))
+    }
+
+    /// The files as their holder would have them, for whoever wants to import them with `--keep`.
+    fn write_issued(&self) -> Result<(), Failure> {
+        let dir = self.credentials();
+        make_dir(&dir).map_err(Failure::unavailable)?;
+        for file in &self.issued {
+            write_secret(&dir.join(file.file_name), &file.bytes).map_err(Failure::unavailable)?;
+        }
+        Ok(())
+    }
+
+    fn credentials(&self) -> PathBuf {
+        self.scratch.path().join("credentials")
     }
 
     /// A wallet on device one, with a recovery code that only its owner sees.
@@ -175,6 +195,7 @@ impl Theatre {
         }
         self.cluster.write_description().map_err(Failure::unavailable)?;
         let description = self.cluster.description();
+        let credentials = self.credentials();
         let dir = self.cluster.keep();
         let home = self.scratch.keep();
         let pids: Vec<String> = description
@@ -191,6 +212,10 @@ impl Theatre {
                 "  a wallet:    holdfast wallet create --profile ./phone --endpoints {} --ca {}",
                 description.endpoints.join(","),
                 description.ca.display()
+            ),
+            format!(
+                "  credentials: holdfast wallet import --profile ./phone {}/*",
+                credentials.display()
             ),
             format!("  end it:      kill {}; rm -r {}", pids.join(" "), home.display()),
         ];

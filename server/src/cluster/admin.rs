@@ -85,15 +85,19 @@ pub fn operator_tls(files: &OperatorFiles) -> Result<Arc<ClientConfig>, ConnectE
         .and_then(Iterator::collect)
         .map_err(bad(&files.cert, "certificate"))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(bad(&files.key, "private key"))?;
-    let mut config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let pair = |source| ConnectError::BadPair { cert: files.cert.clone(), source };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(pair)?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
-        .map_err(|source| ConnectError::BadPair { cert: files.cert.clone(), source })?;
+        .map_err(pair)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
 }
 
-/// Connects to one endpoint.
+/// Connects to one endpoint, to speak with its operators' service.
 ///
 /// # Errors
 /// The endpoint is malformed, or nobody answers there who shows a certificate of the cluster.
@@ -101,6 +105,14 @@ pub async fn connect(
     endpoint: &str,
     tls: Arc<ClientConfig>,
 ) -> Result<AdminClient<Channel>, ConnectError> {
+    Ok(AdminClient::new(channel(endpoint, tls).await?))
+}
+
+/// Connects to one endpoint.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn channel(endpoint: &str, tls: Arc<ClientConfig>) -> Result<Channel, ConnectError> {
     let malformed = || ConnectError::BadEndpoint(endpoint.to_owned());
     let uri: Uri = endpoint.parse().map_err(|_| malformed())?;
     if uri.scheme_str() != Some("https") || uri.host().is_none() || uri.port().is_none() {
@@ -108,13 +120,12 @@ pub async fn connect(
     }
     let unreachable = |source| ConnectError::Unreachable { endpoint: endpoint.to_owned(), source };
     let connector = tower::service_fn(move |uri: Uri| handshake(uri, tls.clone()));
-    let channel = Endpoint::from(uri)
+    Endpoint::from(uri)
         .timeout(CALL_TIMEOUT)
         .connect_timeout(CONNECT_TIMEOUT)
         .connect_with_connector(connector)
         .await
-        .map_err(unreachable)?;
-    Ok(AdminClient::new(channel))
+        .map_err(unreachable)
 }
 
 async fn handshake(

@@ -8,6 +8,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use std::time::{Duration, SystemTime};
+use types::Secret;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Clocks of machines that were just set up may differ; a certificate must not start in their future.
@@ -34,7 +35,8 @@ pub struct Credential {
     pub key: zeroize::Zeroizing<String>,
 }
 
-/// The authority could not sign. With names that were checked before, this does not happen.
+/// The authority could not sign, or is none. With names and files that were checked before, this does
+/// not happen.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the certificate of {subject} could not be made: {source}; use names of letters, digits, '-' and '.' only"
@@ -57,6 +59,23 @@ impl Authority {
         let key = KeyPair::generate().map_err(wrap)?;
         let certificate = params.self_signed(&key).map_err(wrap)?.pem();
         let issuer = Issuer::new(params, key);
+        Ok(Authority { cluster: cluster.to_owned(), certificate, issuer })
+    }
+
+    /// The authority that was made before, from its certificate and key (PEM).
+    ///
+    /// # Errors
+    /// They are no certificate and key, or do not belong together.
+    pub fn load(
+        cluster: &str,
+        certificate: String,
+        key: &Secret,
+    ) -> Result<Authority, AuthorityError> {
+        let wrap = |source| AuthorityError { subject: format!("authority of {cluster}"), source };
+        let text = std::str::from_utf8(key.expose())
+            .map_err(|_| wrap(rcgen::Error::CouldNotParseKeyPair))?;
+        let key = KeyPair::from_pem(text).map_err(wrap)?;
+        let issuer = Issuer::from_ca_cert_pem(&certificate, key).map_err(wrap)?;
         Ok(Authority { cluster: cluster.to_owned(), certificate, issuer })
     }
 

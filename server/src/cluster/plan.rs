@@ -46,6 +46,9 @@ pub enum PlanError {
     /// Two nodes with one name.
     #[error("two nodes are named {0:?}; give each its own name")]
     NameTwice(String),
+    /// One port for two listeners.
+    #[error("port {0} cannot be both the public and the peer port; choose two")]
+    SamePort(u16),
     /// No node at all.
     #[error("a cluster needs at least one node; add --node NAME,DC,HOST")]
     Empty,

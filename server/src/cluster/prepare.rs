@@ -3,8 +3,8 @@
 use super::{
     ClusterError,
     authority::Authority,
-    files::{self, Addresses, FilesError, Shared},
-    plan::{self, NodePlan, Overrides, PEER_PORT, PUBLIC_PORT},
+    files::{self, Addresses, FilesError, NodeFiles, Shared},
+    plan::{self, NodePlan, Overrides},
 };
 use crate::epoch_key;
 use serde::Serialize;
@@ -22,6 +22,10 @@ pub struct RealHosts<'a> {
     pub nodes: &'a [NodePlan],
     /// Accept that the loss of one data centre can stop the cluster and lose acknowledged writes.
     pub allow_single_dc: bool,
+    /// The public port of every node.
+    pub public_port: u16,
+    /// The peer port of every node.
+    pub peer_port: u16,
     /// Let everyone create wallets.
     pub open_registration: bool,
     /// Seals the epoch key: every node then starts locked, until it is given this.
@@ -53,6 +57,9 @@ pub struct PreparedNode {
 pub fn prepare(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, ClusterError> {
     plan::check_name("the cluster name", hosts.cluster)?;
     plan::check(hosts.nodes, hosts.allow_single_dc)?;
+    if hosts.public_port == hosts.peer_port {
+        return Err(plan::PlanError::SamePort(hosts.peer_port).into());
+    }
     if dir.exists() {
         return Err(FilesError::Exists(dir.to_path_buf()).into());
     }
@@ -78,37 +85,46 @@ fn write_all(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, Clu
         registration_token: token.as_deref(),
         overrides: &overrides,
     };
+    let peers = hosts.nodes.iter().map(|node| node.authority(hosts.peer_port));
+    let peers: Vec<String> = peers.collect();
     let each = hosts.nodes.iter().map(|node| {
-        let addresses = addresses(node, hosts.nodes);
-        let files = files::write_node(dir, &authority, &shared, node, &addresses)?;
-        Ok(PreparedNode {
-            name: node.name.clone(),
-            dc: node.dc.clone(),
-            dir: files.dir,
-            config: files.config,
-            endpoint: addresses.advertise_public,
-            peer: addresses.advertise_peer,
-        })
+        let own = node.authority(hosts.peer_port);
+        let seeds = peers.iter().filter(|seed| **seed != own).cloned().collect();
+        let addresses = addresses(node, hosts.public_port, hosts.peer_port, seeds);
+        let written = files::write_node(dir, &authority, &shared, node, &addresses)?;
+        Ok(prepared(node, written, addresses))
     });
     each.collect()
 }
 
 /// A machine that is known by an address listens on that address; one that is known by a name
 /// listens on all of its addresses, since only it knows them.
-fn addresses(node: &NodePlan, all: &[NodePlan]) -> Addresses {
+pub(super) fn addresses(
+    node: &NodePlan,
+    public_port: u16,
+    peer_port: u16,
+    seeds: Vec<String>,
+) -> Addresses {
     let listen = |port| match node.host.parse::<IpAddr>() {
         Ok(_) => node.authority(port),
         Err(_) => format!("{}:{port}", Ipv4Addr::UNSPECIFIED),
     };
     Addresses {
-        public: listen(PUBLIC_PORT),
-        peer: listen(PEER_PORT),
-        advertise_public: format!("https://{}", node.authority(PUBLIC_PORT)),
-        advertise_peer: node.authority(PEER_PORT),
-        seeds: all
-            .iter()
-            .filter(|other| other.name != node.name)
-            .map(|other| other.authority(PEER_PORT))
-            .collect(),
+        public: listen(public_port),
+        peer: listen(peer_port),
+        advertise_public: format!("https://{}", node.authority(public_port)),
+        advertise_peer: node.authority(peer_port),
+        seeds,
+    }
+}
+
+pub(super) fn prepared(node: &NodePlan, files: NodeFiles, addresses: Addresses) -> PreparedNode {
+    PreparedNode {
+        name: node.name.clone(),
+        dc: node.dc.clone(),
+        dir: files.dir,
+        config: files.config,
+        endpoint: addresses.advertise_public,
+        peer: addresses.advertise_peer,
     }
 }

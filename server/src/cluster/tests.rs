@@ -3,7 +3,7 @@
 use super::{
     NodePlan, RealHosts, Scratch,
     authority::Authority,
-    plan::{self, PlanError},
+    plan::{self, PEER_PORT, PUBLIC_PORT, PlanError},
     ports::ReservedPort,
     prepare,
 };
@@ -74,6 +74,8 @@ fn files_of_real_hosts_have_the_right_modes_and_share_what_they_must() {
         cluster: "test.example",
         nodes: &nodes,
         allow_single_dc: false,
+        public_port: PUBLIC_PORT,
+        peer_port: PEER_PORT,
         open_registration: false,
         passphrase: None,
     };

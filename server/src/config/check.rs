@@ -124,6 +124,12 @@ impl Checker<'_> {
         Err(self.wrong(key, setting, format!("is {value}"), bounds))
     }
 
+    fn rate(&self, key: &'static str, setting: &Setting<u64>) -> Result<u32, ConfigError> {
+        let value = self.number(key, setting, 1..=1_000_000)?;
+        u32::try_from(value)
+            .map_err(|_| self.wrong(key, setting, format!("is {value}"), "a smaller number"))
+    }
+
     fn ms(
         &self,
         key: &'static str,
@@ -322,6 +328,10 @@ impl Checker<'_> {
             pulls: self.count("limits.pulls", &written.pulls, 1..=100_000)?,
             watches: self.count("limits.watches", &written.watches, 0..=1_000_000)?,
             request: self.ms("limits.request_ms", &written.request_ms, 100..=MS_MAX)?,
+            recoveries_per_second: self
+                .rate("limits.recoveries_per_second", &written.recoveries_per_second)?,
+            recoveries_per_code: self
+                .rate("limits.recoveries_per_code", &written.recoveries_per_code)?,
         })
     }
 

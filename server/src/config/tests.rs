@@ -2,7 +2,11 @@
 
 use super::{Config, EpochKey, Registration, check_mode};
 use crate::{
-    cluster::{NodePlan, RealHosts, Scratch, prepare},
+    cluster::{
+        NodePlan, RealHosts, Scratch,
+        plan::{PEER_PORT, PUBLIC_PORT},
+        prepare,
+    },
     settings::Source,
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
@@ -20,6 +24,8 @@ fn written() -> Written {
         cluster: "test.example",
         nodes: &nodes,
         allow_single_dc: true,
+        public_port: PUBLIC_PORT,
+        peer_port: PEER_PORT,
         open_registration: false,
         passphrase: None,
     };

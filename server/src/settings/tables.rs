@@ -194,6 +194,10 @@ pub struct LimitSettings {
     pub watches: Setting<u64>,
     /// The longest time that one request may take, in milliseconds.
     pub request_ms: Setting<u64>,
+    /// Recoveries that may be begun in a second; five times as many in a burst.
+    pub recoveries_per_second: Setting<u64>,
+    /// Recoveries that may be begun in a minute with one code; five in a burst.
+    pub recoveries_per_code: Setting<u64>,
 }
 
 impl Default for LimitSettings {
@@ -204,6 +208,8 @@ impl Default for LimitSettings {
             pulls: unplaced(256),
             watches: unplaced(10_000),
             request_ms: unplaced(60_000),
+            recoveries_per_second: unplaced(10),
+            recoveries_per_code: unplaced(6),
         }
     }
 }
@@ -224,13 +230,16 @@ pub enum LogFormat {
 pub struct LogSettings {
     /// `plain` or `json`.
     pub format: Setting<LogFormat>,
-    /// Levels by module, as `info` or `info,raft=debug`.
+    /// Levels by module, as `info` or `info,openraft=warn,raft=debug`.
     pub filter: Setting<String>,
 }
 
 impl Default for LogSettings {
     fn default() -> Self {
-        LogSettings { format: unplaced(LogFormat::Plain), filter: unplaced("info".into()) }
+        LogSettings {
+            format: unplaced(LogFormat::Plain),
+            filter: unplaced("info,openraft=warn".into()),
+        }
     }
 }
 

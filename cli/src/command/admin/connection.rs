@@ -13,6 +13,7 @@ use tonic::{Code, Response, Status, transport::Channel};
 
 /// Where the cluster is, and who asks.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cluster and operator")]
 pub(crate) struct OperatorArgs {
     /// Public endpoints of the cluster; the first that answers is asked.
     #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]

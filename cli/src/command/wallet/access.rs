@@ -7,9 +7,16 @@ use std::{fs, path::PathBuf};
 
 /// Where the wallet is, and how it is reached.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Wallet and cluster")]
 pub(crate) struct ProfileArgs {
     /// The directory of this device's wallet.
-    #[arg(long, global = true, value_name = "DIR", env = "HOLDFAST_PROFILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HOLDFAST_PROFILE",
+        hide_env_values = true
+    )]
     profile: Option<PathBuf>,
     /// Public endpoints of the cluster; remembered in the profile.
     #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]

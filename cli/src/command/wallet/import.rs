@@ -1,6 +1,9 @@
 //! `wallet import`: files into the wallet, all of them or none.
 
-use super::{list::travels, records::read};
+use super::{
+    list::travels,
+    records::{read, waiting_text},
+};
 use crate::{failure::Failure, output::Output};
 use anyhow::anyhow;
 use client::{
@@ -8,7 +11,10 @@ use client::{
     credential::{Credential, Filing, Format, Thumbprint, filing::FIELD_HOLDER_KEY},
 };
 use serde_json::json;
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Arguments of `holdfast wallet import`.
 #[derive(Debug, clap::Args)]
@@ -52,11 +58,11 @@ pub(super) fn run(wallet: &mut Wallet, args: &ImportArgs, output: &Output) -> Re
             &json!({ "name": file.name, "kind": kind, "policy": policy }),
         );
     }
-    output.say(format!("{} changes wait for `push`", wallet.summary()?.changes));
+    output.say(waiting_text(wallet.summary()?.changes));
     Ok(())
 }
 
-fn read_file(file: &PathBuf, opaque: bool) -> Result<Read, Failure> {
+fn read_file(file: &Path, opaque: bool) -> Result<Read, Failure> {
     let name = file.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
         Failure::usage(anyhow!("{} has no name that can be stored", file.display()))
     })?;

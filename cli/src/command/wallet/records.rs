@@ -99,10 +99,18 @@ pub(super) fn settle(
 fn stored(wallet: &Wallet, name: &str, what: &str, output: &Output) -> Result<(), Failure> {
     let waiting = wallet.summary()?.changes;
     output.result(
-        format!("{name} {what}; {waiting} changes wait for `push`"),
+        format!("{name} {what}; {}", waiting_text(waiting)),
         &json!({ "name": name, "done": what, "changes": waiting }),
     );
     Ok(())
+}
+
+/// How many changes `push` would send.
+pub(super) fn waiting_text(changes: u64) -> String {
+    match changes {
+        1 => "1 change waits for `push`".to_owned(),
+        n => format!("{n} changes wait for `push`"),
+    }
 }
 
 /// Reads a file, or standard input for `-`.
