@@ -168,7 +168,7 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> IdentityErr
     IdentityError::Io { action, path: path.display().to_string(), source }
 }
 
-fn encode(identity: &Identity) -> Vec<u8> {
+pub(crate) fn encode(identity: &Identity) -> Vec<u8> {
     let place = identity.place.unwrap_or(Place {
         cluster: ClusterId::ZERO,
         node: NodeId(0),

@@ -23,6 +23,8 @@ mod config;
 mod error;
 mod facts;
 mod fatal;
+#[cfg(test)]
+mod frozen;
 mod identity;
 pub mod listener;
 mod log;

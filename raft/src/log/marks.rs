@@ -125,7 +125,7 @@ impl Marks {
     }
 }
 
-fn encode(group: GroupId, mark: &Mark) -> [u8; SLOT] {
+pub(crate) fn encode(group: GroupId, mark: &Mark) -> [u8; SLOT] {
     let mut slot = [0; SLOT];
     slot[0] = VERSION;
     slot[4..8].copy_from_slice(&group.0.to_be_bytes());

@@ -287,3 +287,12 @@ fn decode(bytes: Bytes) -> Result<Draft, DecodeError> {
     reader.finish()?;
     Ok(Draft { cluster, wallet_groups, allow_single_dc, roster })
 }
+
+/// A draft with these nodes, as it is written down.
+#[cfg(test)]
+pub(crate) fn frozen(cluster: ClusterId, roster: Roster) -> Bytes {
+    let draft = Draft { cluster, wallet_groups: 16, allow_single_dc: true, roster };
+    let bytes = encode(&draft);
+    assert_eq!(decode(bytes.clone()), Ok(draft));
+    bytes
+}
