@@ -67,7 +67,7 @@ async fn nodes_join_drain_and_leave_under_load() {
     crowd.progress(20).await;
 
     let peer = lab.cluster.nodes()[3].peer.clone();
-    let join = JoinRequest { peer, request_id: request_id(1).into() };
+    let join = JoinRequest { peer, request_id: request_id(1) };
     let joined =
         lab.cluster.admin(0).await.unwrap().join(join).await.unwrap().into_inner().node.unwrap();
     assert_eq!((joined.id, joined.name.as_str(), joined.dc.as_str()), (4, "n4", "dc3"));
@@ -76,12 +76,12 @@ async fn nodes_join_drain_and_leave_under_load() {
     replicas(&lab, "voter", &["n1", "n2", "n3"]).await;
     crowd.progress(20).await;
 
-    let drain = NodeRequest { name: "n3".into(), request_id: request_id(2).into() };
+    let drain = NodeRequest { name: "n3".into(), request_id: request_id(2) };
     lab.cluster.admin(0).await.unwrap().drain(drain).await.unwrap();
     replicas(&lab, "voter", &["n1", "n2", "n4"]).await;
     crowd.progress(20).await;
 
-    let remove = NodeRequest { name: "n3".into(), request_id: request_id(3).into() };
+    let remove = NodeRequest { name: "n3".into(), request_id: request_id(3) };
     lab.cluster.admin(0).await.unwrap().remove(remove).await.unwrap();
     lab.cluster.kill(2).unwrap();
     crowd.progress(20).await;
@@ -106,8 +106,7 @@ async fn nodes_join_drain_and_leave_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_one_data_centre_could_lose_is_refused() {
     let lab = Plan::of(5).start().await;
-    let drain =
-        |name: &str, byte| NodeRequest { name: name.into(), request_id: request_id(byte).into() };
+    let drain = |name: &str, byte| NodeRequest { name: name.into(), request_id: request_id(byte) };
     let mut admin = lab.cluster.admin(0).await.unwrap();
     // 2 + 2 + 1 without the single one: no three of 2 + 2 keep the rule, all four do.
     admin.drain(drain("n5", 1)).await.unwrap();
