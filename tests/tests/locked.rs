@@ -14,7 +14,7 @@ const PASSPHRASE: &[u8] = b"correct horse battery staple";
 
 async fn unlock(lab: &Lab, node: usize, passphrase: &[u8]) -> Result<(), tonic::Status> {
     let mut admin = lab.cluster.admin(node).await.unwrap();
-    admin.unlock(UnlockRequest { passphrase: passphrase.to_vec().into() }).await.map(|_| ())
+    admin.unlock(UnlockRequest { passphrase: passphrase.to_vec() }).await.map(|_| ())
 }
 
 /// Three nodes whose epoch key opens by a passphrase only.

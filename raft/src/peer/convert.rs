@@ -306,13 +306,14 @@ pub(crate) fn decode_append(bytes: Bytes) -> Decoded<AppendEntriesRequest<TypeCo
     let vote = take_vote(&mut reader)?;
     let prev_log_id = take_log_id_if(&mut reader)?;
     let leader_commit = take_log_id_if(&mut reader)?;
-    let first = prev_log_id.map_or(0, |id| id.index + 1);
+    let mut next = prev_log_id.map_or(Some(0), |id| id.index.checked_add(1));
     let mut entries = Vec::new();
-    for index in (first..).take(reader.u32()? as usize) {
+    for _ in 0..reader.u32()? {
         let log_id = take_log_id(&mut reader)?;
-        if log_id.index != index {
+        if next != Some(log_id.index) {
             return Err(reader.error("entries do not follow each other"));
         }
+        next = log_id.index.checked_add(1);
         let kind = reader.u8()?;
         let payload = decode_payload(kind, reader.sized()?)?;
         entries.push(Entry { log_id, payload });

@@ -14,13 +14,13 @@ use futures::Stream;
 use proto::peer::peer_server::Peer as PeerService;
 use proto::peer::{
     AdoptReply, AdoptRequest, ControlFrame, Hello, IdentifyReply, IdentifyRequest, LogFrame,
-    SnapshotFrame, SnapshotReply,
+    RosterNode, SnapshotFrame, SnapshotReply,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
-use types::NodeInfo;
+use types::{NodeInfo, NodeState};
 
 use crate::certificate::{ConnectionIdentity, IdentityKind};
 use crate::node::Inner;
@@ -45,19 +45,53 @@ pub(crate) struct PeerServer {
 type Frames<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl PeerServer {
+    /// The machine of this cluster that a connection's certificate names. The authority may sign for
+    /// other clusters too: its signature alone says nothing about where a machine belongs.
+    fn machine<'a>(
+        &self,
+        identity: Option<&'a ConnectionIdentity>,
+    ) -> Result<&'a ConnectionIdentity, Status> {
+        let own = |found: &&ConnectionIdentity| {
+            found.kind == IdentityKind::Node && found.cluster == self.node.tls.cluster()
+        };
+        identity.filter(own).ok_or_else(|| {
+            Status::permission_denied(
+                "the connection shows no certificate of a node of this cluster",
+            )
+        })
+    }
+
+    /// Whether a machine may take this node in: one that the registry knows, as far as this node has
+    /// one, else one of those that it is to join.
+    fn may_adopt(&self, asked_by: &ConnectionIdentity, request: &AdoptRequest) -> bool {
+        if self.node.identity.load().place.is_some() {
+            let roster = self.node.roster.load();
+            roster.nodes().any(|node| {
+                node.name == asked_by.name
+                    && node.dc == asked_by.dc
+                    && node.state != NodeState::Removed
+            })
+        } else {
+            let is_caller =
+                |node: &RosterNode| node.name == asked_by.name && node.dc == asked_by.dc;
+            request.roster.iter().any(is_caller)
+        }
+    }
+
     /// Checks the first frame of a stream and answers it in kind.
     fn admit(
         &self,
-        identity: Option<&ConnectionIdentity>,
+        identity: &ConnectionIdentity,
         hello: &Hello,
     ) -> Result<(NodeInfo, Hello), Status> {
         let node = &self.node;
         let own = node.identity.load();
-        let from =
-            handshake::check(&own, &node.roster.load(), identity, hello).map_err(|error| {
+        let from = handshake::check(&own, &node.roster.load(), Some(identity), hello).map_err(
+            |error| {
                 tracing::warn!(from = hello.from, %error, "a peer's greeting was refused");
                 Status::permission_denied(error.to_string())
-            })?;
+            },
+        )?;
         let answer = handshake::hello(&own, &from)
             .map_err(|error| Status::permission_denied(error.to_string()))?;
         node.peers.poke(from.id);
@@ -78,19 +112,13 @@ impl PeerServer {
         let hello = first
             .and_then(P::greeting)
             .ok_or_else(|| Status::invalid_argument("no greeting came"))?;
-        let (from, answer) = self.admit(identity.as_ref(), &hello)?;
+        let identity = self.machine(identity.as_ref())?;
+        let (from, answer) = self.admit(identity, &hello)?;
         let (out, answers) = mpsc::channel(OUTBOUND);
         // The channel is new and has room.
         let _ = out.try_send(Ok(P::greet(answer)));
         Ok((from, frames, out, Box::pin(ReceiverStream::new(answers))))
     }
-}
-
-/// Only machines of the cluster may ask, also before they are known.
-fn machine(identity: Option<&ConnectionIdentity>) -> Result<&ConnectionIdentity, Status> {
-    identity
-        .filter(|identity| identity.kind == IdentityKind::Node)
-        .ok_or_else(|| Status::permission_denied("the connection shows no certificate of a node"))
 }
 
 #[tonic::async_trait]
@@ -103,15 +131,21 @@ impl PeerService for PeerServer {
         &self,
         request: Request<IdentifyRequest>,
     ) -> Result<Response<IdentifyReply>, Status> {
-        machine(request.extensions().get())?;
+        self.machine(request.extensions().get())?;
         Ok(Response::new(self.node.describe()))
     }
 
     async fn adopt(&self, request: Request<AdoptRequest>) -> Result<Response<AdoptReply>, Status> {
-        let asked_by = machine(request.extensions().get())?.clone();
+        let asked_by = self.machine(request.extensions().get())?.clone();
         tracing::info!(by = asked_by.name, "asked to join a cluster");
+        let request = request.into_inner();
+        if !self.may_adopt(&asked_by, &request) {
+            return Err(Status::permission_denied(
+                "only a node of the cluster that this one is in, or is to join, may take it in",
+            ));
+        }
         self.node
-            .adopt(request.into_inner())
+            .adopt(request)
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
         Ok(Response::new(AdoptReply {}))
@@ -146,7 +180,8 @@ impl PeerService for PeerServer {
         let hello = first
             .and_then(install::greeting)
             .ok_or_else(|| Status::invalid_argument("no greeting came"))?;
-        let (from, answer) = self.admit(identity.as_ref(), &hello)?;
+        let identity = self.machine(identity.as_ref())?;
+        let (from, answer) = self.admit(identity, &hello)?;
         let (out, replies) = mpsc::channel(OUTBOUND);
         // The channel is new and has room.
         let _ = out.try_send(Ok(install::greet(answer)));
