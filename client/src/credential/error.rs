@@ -56,7 +56,7 @@ pub enum Part {
     Certificate,
     /// The outer map of an mdoc.
     IssuerSigned,
-    /// An item of an mdoc: the name space as shown by [`shown`], and its number there, from 1.
+    /// An item of an mdoc: the name space made safe to show, and its number there, from 1.
     Item {
         /// The name space.
         space: String,
@@ -148,7 +148,7 @@ pub enum Problem {
     Unsupported {
         /// The member.
         what: &'static str,
-        /// Its value, as shown by [`shown`].
+        /// Its value, made safe to show.
         found: String,
     },
     /// Something that may occur once occurs twice.
