@@ -1,7 +1,7 @@
 //! From nothing to a verified wallet of 100 credentials on a new device, with the recovery code alone.
 //!
-//! Each client restores a wallet of its own again and again. The device that joined last puts out
-//! the one before, so that the wallet stays as large as it was.
+//! Every recovery leaves a link chain that is a little longer, since the new device puts out the one
+//! before. So the clients take turns on more wallets than there are clients, and no wallet grows old.
 
 use super::{
     load::{Load, Measured, drive, prepare},
@@ -14,24 +14,37 @@ use client::{
     credential::Format,
 };
 use rand::Rng;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How many credentials the wallet has.
 const CREDENTIALS: usize = 100;
 
-struct Restorer {
+/// Wallets beyond one for each client.
+const SPARE: usize = 15;
+
+/// A wallet that can be restored.
+struct Lost {
     settings: Settings,
     code: RecoveryCode,
     size: usize,
 }
 
+/// Wallets that nobody restores at the moment.
+type Waiting = Arc<Mutex<VecDeque<Lost>>>;
+
 pub(super) async fn run(target: &mut Target, load: &Load) -> Result<Measured, Failure> {
     let (settings, size) = (target.settings.clone(), load.size);
-    let restorers = prepare(load.clients, |n| fill(settings.clone(), n, size)).await?;
-    drive(target, load, restorers, restore).await
+    let wallets = prepare(load.clients + SPARE, |n| fill(settings.clone(), n, size)).await?;
+    let waiting: Waiting = Arc::new(Mutex::new(wallets.into()));
+    let clients = vec![waiting; load.clients];
+    drive(target, load, clients, restore_next).await
 }
 
 /// A wallet with its credentials, whose only device is then lost.
-async fn fill(settings: Settings, n: usize, size: usize) -> Result<Restorer, Failure> {
+async fn fill(settings: Settings, n: usize, size: usize) -> Result<Lost, Failure> {
     let (mut wallet, code) = Target::wallet(settings.clone(), format!("bench {n}")).await?;
     for credential in 0..CREDENTIALS {
         let mut body = vec![0; size];
@@ -41,24 +54,33 @@ async fn fill(settings: Settings, n: usize, size: usize) -> Result<Restorer, Fai
     }
     wallet.push().await?;
     let code = code.context("no recovery code was announced").map_err(Failure::refused)?;
-    Ok(Restorer { settings, code, size })
+    Ok(Lost { settings, code, size })
 }
 
-async fn restore(restorer: Restorer) -> Result<Restorer, Failure> {
+async fn restore_next(waiting: Waiting) -> Result<Waiting, Failure> {
+    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let lost = next.ok_or_else(|| Failure::unavailable(anyhow!("more clients than wallets")))?;
+    restore(&lost).await?;
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(lost);
+    Ok(waiting)
+}
+
+async fn restore(lost: &Lost) -> Result<(), Failure> {
     let options = RecoverOptions {
         device_name: "restored".into(),
         protection: Protection::FileMode,
         keep: Keep::None,
         wallet: None,
     };
-    let settings = restorer.settings.clone();
-    let (wallet, _) = Wallet::recover(Place::Memory, settings, &restorer.code, options).await?;
+    let settings = lost.settings.clone();
+    let (wallet, _) = Wallet::recover(Place::Memory, settings, &lost.code, options).await?;
     let records = wallet.list()?;
-    let whole = |body: &[u8]| body.len() == restorer.size;
-    let found =
-        records.iter().filter_map(|info| info.record.as_ref()).filter(|record| whole(&record.body));
-    match found.count() {
-        CREDENTIALS => Ok(restorer),
+    let whole = records
+        .iter()
+        .filter_map(|info| info.record.as_ref())
+        .filter(|record| record.body.len() == lost.size);
+    match whole.count() {
+        CREDENTIALS => Ok(()),
         n => Err(Failure::integrity(anyhow!("{n} of {CREDENTIALS} credentials came back"))),
     }
 }
