@@ -56,5 +56,5 @@ pub use sync::{MergeReport, Violation};
 pub use types::Secret;
 pub use wallet::{
     Codes, CreateOptions, Device, Freshness, Keep, Place, Protection, PullReport, PushReport,
-    RecordInfo, RecoverOptions, RecoveryReport, Summary, Wallet,
+    RecordInfo, RecoverOptions, RecoveryReport, Revoker, Summary, Wallet,
 };

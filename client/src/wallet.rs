@@ -17,7 +17,6 @@ use types::{
 
 use crate::{
     client::Client,
-    clock,
     error::{ClientError, Refusal, Usage},
     local::{Known, Local, LocalError},
     profile::{Profile, ProfileError, Settings},
@@ -35,6 +34,7 @@ mod push;
 mod reading;
 mod records;
 mod recover;
+mod revoker;
 mod watch;
 
 pub use codes::Codes;
@@ -44,6 +44,7 @@ pub use pull::PullReport;
 pub use push::PushReport;
 pub use records::RecordInfo;
 pub use recover::{Freshness, Keep, RecoverOptions, RecoveryReport};
+pub use revoker::Revoker;
 
 /// Where a wallet is kept on this device.
 #[derive(Clone, Debug)]
@@ -257,10 +258,6 @@ impl Wallet {
 
     fn known(&self) -> Result<&Known, ClientError> {
         self.known.as_ref().ok_or_else(|| Usage::Unfinished("the creation of a wallet").into())
-    }
-
-    fn now_s(&self) -> u64 {
-        clock::now_s()
     }
 }
 

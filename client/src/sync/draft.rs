@@ -45,9 +45,13 @@ impl Chain {
             signer: signers[0].id(),
             payload: LinkPayload::Genesis(genesis),
         };
-        let link = sign_link(random, signers, &link)?;
-        let membership = Membership::genesis(&link).map_err(Refusal::Link)?;
-        Ok(Self { membership, fresh: vec![link] })
+        Self::after(sign_link(random, signers, &link)?)
+    }
+
+    /// The chain of a genesis that was signed.
+    pub(crate) fn after(genesis: SignedLink) -> Result<Self, ClientError> {
+        let membership = Membership::genesis(&genesis).map_err(Refusal::Link)?;
+        Ok(Self { membership, fresh: vec![genesis] })
     }
 
     /// Appends a link in the name of `signers[0]`, signed by all of them who must.
@@ -156,6 +160,18 @@ impl Changes {
         Ok(changes)
     }
 
+    /// Seals them under the wallet key that is due.
+    pub(crate) fn seal(self, key: &WalletKey, random: &mut Random) -> Result<Sealed, ClientError> {
+        let mut sealed = Sealed { removed: self.removed, ..Sealed::default() };
+        for Put { id, version, data } in self.puts {
+            let envelope = key.seal_record(random, &id, version, &data)?;
+            let entry = RecordHeader::parse(&envelope).map_err(SealError::from)?.entry();
+            sealed.fresh.push(Fresh { entry, data: Secret::new(data.to_vec()) });
+            sealed.envelopes.push(envelope);
+        }
+        Ok(sealed)
+    }
+
     fn len(&self) -> usize {
         self.puts.len() + self.removed.len()
     }
@@ -163,6 +179,15 @@ impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Changes of records as a commit carries them.
+#[derive(Default)]
+pub(crate) struct Sealed {
+    envelopes: Vec<Vec<u8>>,
+    /// What the envelopes hold.
+    fresh: Vec<Fresh>,
+    removed: Vec<RecordId>,
 }
 
 /// A commit and what is known once it is accepted.
@@ -173,27 +198,18 @@ pub(crate) struct Draft {
     pub(crate) fresh: Vec<Fresh>,
 }
 
-/// Seals, signs and puts together. `known` is what the commit follows, none for the first one.
+/// Puts together and signs. `known` is what the commit follows, none for the first one.
 pub(crate) fn commit(
     known: Option<&Known>,
     chain: Chain,
-    key: &WalletKey,
-    changes: &Changes,
+    changes: Sealed,
     signer: &dyn MemberKeys,
     time_s: u64,
     random: &mut Random,
 ) -> Result<Draft, ClientError> {
-    let mut envelopes = Vec::with_capacity(changes.puts.len());
-    let mut fresh = Vec::with_capacity(changes.puts.len());
-    for put in &changes.puts {
-        let envelope = key.seal_record(random, &put.id, put.version, &put.data)?;
-        let record = RecordHeader::parse(&envelope).map_err(SealError::from)?;
-        fresh.push(Fresh { entry: record.entry(), data: Secret::new(put.data.to_vec()) });
-        envelopes.push(envelope);
-    }
-    let sealed = fresh.iter().map(|fresh| fresh.entry);
-    let entries =
-        known.map_or(&Entries::EMPTY, |known| &known.entries).with(sealed, &changes.removed);
+    let Sealed { envelopes, fresh, removed } = changes;
+    let changed = fresh.iter().map(|fresh| fresh.entry);
+    let entries = known.map_or(&Entries::EMPTY, |known| &known.entries).with(changed, &removed);
     let mut frontier = known.map_or(Frontier::EMPTY, |known| known.frontier.clone());
     let head = Head {
         suite: chain.membership.min_suite(),
@@ -209,7 +225,6 @@ pub(crate) fn commit(
     };
     let head = sign_head(random, signer, &head)?;
     frontier.append_heads([&head.hash()]);
-    let removed = changes.removed.clone();
     Ok(Draft {
         commit: Commit { head, between: Vec::new(), links: chain.fresh, envelopes, removed },
         after: Known { head, frontier, membership: chain.membership, entries },

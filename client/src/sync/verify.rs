@@ -12,7 +12,7 @@ use types::{
     commit::RecordHeader,
     follow,
     follow::{Pulled, PulledEntries},
-    ids::{HeadHash, RecordId, WalletId},
+    ids::{HeadHash, MemberId, RecordId, WalletId},
 };
 
 use super::{Violation, keyring::Keyring, received::Received};
@@ -32,14 +32,20 @@ pub(crate) struct Verified {
     pub(crate) removed: Vec<RecordId>,
 }
 
-/// Checks a pull of `wallet` against what is held, and opens it as `member`.
-pub(crate) fn verify(
+/// A pull that follows from what is held, with every signature: all that can be said without a wallet key.
+pub(crate) struct Checked<'a> {
+    pulled: Pulled,
+    followed: Followed,
+    bodies: BTreeMap<RecordId, (RecordHeader, &'a [u8])>,
+}
+
+/// Checks a pull of `wallet` against what is held, as far as that goes without opening anything.
+pub(crate) fn check<'a>(
     wallet: WalletId,
     held: Option<&Known>,
-    held_links: &[SignedLink],
-    member: &dyn MemberKeys,
-    received: Received,
-) -> Result<Verified, ClientError> {
+    member: &MemberId,
+    received: &'a Received,
+) -> Result<Checked<'a>, ClientError> {
     if received.head.head().wallet != wallet {
         return Err(Violation::from(FollowRefused::OtherWallet).into());
     }
@@ -50,42 +56,50 @@ pub(crate) fn verify(
             return Err(Violation::Malformed("a record is given twice").into());
         }
     }
-    let pulled = pulled(&received, bodies.values().map(|(record, _)| record))?;
+    let pulled = pulled(received, bodies.values().map(|(record, _)| record))?;
     let stored = held.map(Known::stored);
     let followed = follow(stored.as_ref(), &pulled).map_err(Violation::from)?;
     check_signatures(held, &pulled, &followed.membership)?;
-    if followed.membership.active(&member.id()).is_none() {
-        return Err(Refusal::NotActive(member.id()).into());
+    if followed.membership.active(member).is_none() {
+        return Err(Refusal::NotActive(*member).into());
     }
+    Ok(Checked { pulled, followed, bodies })
+}
 
+/// Checks a pull of `wallet` against what is held, and opens it as `member`.
+pub(crate) fn verify(
+    wallet: WalletId,
+    held: Option<&Known>,
+    held_links: &[SignedLink],
+    member: &dyn MemberKeys,
+    received: &Received,
+) -> Result<Verified, ClientError> {
+    let checked = check(wallet, held, &member.id(), received)?;
     let links = Links {
-        all: held_links.iter().chain(&pulled.links).cloned().collect(),
-        fresh: pulled.links.len(),
+        all: held_links.iter().chain(&checked.pulled.links).cloned().collect(),
+        fresh: checked.pulled.links.len(),
     };
-    let fresh = open_bodies(wallet, &followed, &links, member, &bodies)?;
-    let mut head_hashes = pulled.between;
-    if held.is_none_or(|held| held.head.hash() != pulled.head.hash()) {
-        head_hashes.push(pulled.head.hash());
-    }
+    let fresh = open_bodies(wallet, &checked.followed, &links, member, &checked.bodies)?;
     let nothing = Entries::EMPTY;
     let before = held.map_or(&nothing, |held| &held.entries);
-    let removed = before
-        .as_slice()
-        .iter()
-        .map(|entry| entry.id)
-        .filter(|id| followed.entries.get(id).is_none());
-    Ok(Verified {
-        removed: removed.collect(),
-        fresh,
-        head_hashes,
-        known: Known {
-            head: pulled.head,
-            frontier: followed.history,
-            membership: followed.membership,
-            entries: followed.entries,
-        },
-        links: pulled.links,
-    })
+    let after = &checked.followed.entries;
+    let removed = before.as_slice().iter().map(|entry| entry.id);
+    let removed = removed.filter(|id| after.get(id).is_none()).collect();
+    let mut head_hashes = checked.pulled.between.clone();
+    if held.is_none_or(|held| held.head.hash() != checked.pulled.head.hash()) {
+        head_hashes.push(checked.pulled.head.hash());
+    }
+    let (known, links) = checked.known();
+    Ok(Verified { known, links, head_hashes, fresh, removed })
+}
+
+impl Checked<'_> {
+    /// What is known now, and the links that are new.
+    pub(crate) fn known(self) -> (Known, Vec<SignedLink>) {
+        let Followed { membership, entries, history, .. } = self.followed;
+        let known = Known { head: self.pulled.head, frontier: history, membership, entries };
+        (known, self.pulled.links)
+    }
 }
 
 /// The pull as the rules take it.

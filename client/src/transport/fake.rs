@@ -4,7 +4,7 @@
 //! of this client that a server would refuse fails here too.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,14 +12,13 @@ use std::{
 use futures::{FutureExt, StreamExt, stream};
 use proto::{
     convert::status_with_detail,
-    v1::{self, error_detail::Retry, pull_reply::Part},
+    v1::{self, error_detail::Retry},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tonic::{Code, Status};
 use types::{
-    Accepted, Challenge, Commit, Entries, Entry, Frontier, HeadHash, MemberId, MemberKind,
-    MemberSignature, Membership, RecordId, Refused, SignedHead, SignedLink, Stored, WalletId,
-    accept, commit::RecordHeader,
+    Accepted, Challenge, Commit, HeadHash, MemberId, MemberSignature, Refused, WalletId, accept,
+    commit::RecordHeader,
 };
 
 use super::{Attempt, Credentials, Door, Frames, Transport};
@@ -28,6 +27,10 @@ use crate::{
     client::Client,
     endpoint::{Endpoint, NodeIndex},
 };
+
+mod kept;
+
+pub(crate) use kept::{Kept, Shown};
 
 /// What becomes of one call.
 #[derive(Clone, Debug)]
@@ -42,31 +45,6 @@ pub(crate) enum Fault {
     AskLeader(NodeIndex),
     /// It hangs for ever.
     Hang,
-}
-
-/// What a pull shows. Tests change it at will.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) head: SignedHead,
-    pub(crate) unchanged: bool,
-    pub(crate) trail: Vec<SignedHead>,
-    pub(crate) links: Vec<SignedLink>,
-    pub(crate) head_hashes: Vec<HeadHash>,
-    pub(crate) removed: Vec<RecordId>,
-    pub(crate) entries: Option<Vec<Entry>>,
-    pub(crate) envelopes: Vec<Vec<u8>>,
-}
-
-/// One wallet as the cluster holds it.
-#[derive(Clone)]
-pub(crate) struct Kept {
-    pub(crate) heads: Vec<SignedHead>,
-    pub(crate) links: Vec<SignedLink>,
-    pub(crate) membership: Membership,
-    pub(crate) history: Frontier,
-    pub(crate) entries: Entries,
-    pub(crate) bodies: BTreeMap<RecordId, (u64, Vec<u8>)>,
-    removed: Vec<(u64, RecordId)>,
 }
 
 type Tamper = Box<dyn FnMut(&mut Shown) + Send>;
@@ -273,15 +251,10 @@ impl State {
             seal::verify_link(&accepted.membership, link).unwrap();
         }
         seal::verify_head(&accepted.membership, &commit.head).unwrap();
-        let kept = self.wallets.remove(&wallet).unwrap_or_else(|| Kept {
-            heads: Vec::new(),
-            links: Vec::new(),
-            membership: accepted.membership.clone(),
-            history: Frontier::EMPTY,
-            entries: Entries::EMPTY,
-            bodies: BTreeMap::new(),
-            removed: Vec::new(),
-        });
+        let kept = self
+            .wallets
+            .remove(&wallet)
+            .unwrap_or_else(|| Kept::empty(accepted.membership.clone()));
         self.wallets.insert(wallet, kept.after(commit, accepted));
         Ok(reply)
     }
@@ -292,98 +265,6 @@ impl State {
         self.sessions.insert(token.clone(), (wallet, member));
         v1::Session { token, expires: u64::MAX, wallet: wallet.as_bytes().to_vec().into() }
     }
-}
-
-impl Kept {
-    fn stored(&self) -> Stored<'_> {
-        let head = self.heads.last().unwrap();
-        Stored {
-            head: head.head(),
-            head_hash: head.hash(),
-            history: &self.history,
-            membership: &self.membership,
-            entries: &self.entries,
-        }
-    }
-
-    fn after(mut self, commit: &Commit, accepted: Accepted) -> Self {
-        let seq = commit.head.head().seq;
-        self.heads.push(commit.head);
-        self.links.extend(commit.links.iter().cloned());
-        for (record, envelope) in accepted.records.iter().zip(&commit.envelopes) {
-            self.bodies.insert(record.header.id, (seq, envelope.clone()));
-        }
-        for id in &commit.removed {
-            self.bodies.remove(id);
-            self.removed.push((seq, *id));
-        }
-        self.membership = accepted.membership;
-        self.history = accepted.history;
-        self.entries = accepted.entries;
-        self
-    }
-
-    fn shown(&self, request: &v1::PullRequest, full: bool) -> Shown {
-        let head = *self.heads.last().unwrap();
-        let unchanged = head.hash().as_bytes().as_slice() == &request.head[..];
-        let held = usize::try_from(request.seq).unwrap();
-        let by_device = |head: &&SignedHead| {
-            self.membership.member(&head.head().signer).unwrap().member.kind() == MemberKind::Device
-        };
-        let trail = if by_device(&&head) { 0 } else { 2 };
-        Shown {
-            head,
-            unchanged,
-            trail: self.heads.iter().rev().skip(1).take(trail).copied().collect(),
-            links: self.links.iter().skip(request.links as usize).cloned().collect(),
-            head_hashes: self.heads.iter().skip(held).map(SignedHead::hash).collect(),
-            removed: self
-                .removed
-                .iter()
-                .filter(|(seq, _)| *seq > request.seq)
-                .map(|(_, id)| *id)
-                .collect(),
-            entries: full.then(|| self.entries.as_slice().to_vec()),
-            envelopes: self
-                .bodies
-                .values()
-                .filter(|(seq, _)| *seq > request.seq)
-                .map(|(_, envelope)| envelope.clone())
-                .collect(),
-        }
-    }
-}
-
-impl Shown {
-    fn frames(self) -> Vec<v1::PullReply> {
-        let start = v1::PullStart {
-            head: Some((&self.head).into()),
-            unchanged: self.unchanged,
-            full: self.entries.is_some(),
-        };
-        let mut parts = vec![Part::Start(start)];
-        if !self.trail.is_empty() {
-            parts.push(Part::Trail(v1::HeadTrail {
-                heads: self.trail.iter().map(Into::into).collect(),
-            }));
-        }
-        parts.extend(self.links.iter().map(|link| Part::Link(link.into())));
-        parts.push(Part::HeadHashes(joined(
-            self.head_hashes.iter().map(|hash| hash.as_bytes().to_vec()),
-        )));
-        match &self.entries {
-            Some(entries) => parts.push(Part::Entries(joined(entries.iter().map(Entry::encode)))),
-            None => parts
-                .push(Part::Removed(joined(self.removed.iter().map(|id| id.as_bytes().to_vec())))),
-        }
-        parts.extend(self.envelopes.into_iter().map(|envelope| Part::Envelope(envelope.into())));
-        parts.push(Part::End(v1::PullEnd { leader: "https://node1:7000".to_owned() }));
-        parts.into_iter().map(|part| v1::PullReply { part: Some(part) }).collect()
-    }
-}
-
-fn joined(items: impl Iterator<Item = Vec<u8>>) -> bytes::Bytes {
-    items.flatten().collect::<Vec<u8>>().into()
 }
 
 pub(crate) fn refusal(

@@ -9,7 +9,7 @@ use crate::{
     error::{ClientError, Refusal},
     sync::{
         MergeReport,
-        draft::{self, Chain, Changes},
+        draft::{Chain, Sealed},
     },
 };
 
@@ -61,11 +61,8 @@ impl Wallet {
                 let revoke = LinkPayload::Revoke(Revoke { member, reason: 0 });
                 chain.append(&[&new], revoke, &mut wallet.random)?;
             }
-            let key = chain.rotate(&wallet.member, &before, &mut wallet.random)?;
-            let (known, none) = (wallet.known.as_ref(), Changes::default());
-            let now_s = wallet.now_s();
-            draft::commit(known, chain, &key, &none, &wallet.member, now_s, &mut wallet.random)
-                .map(Some)
+            chain.rotate(&wallet.member, &before, &mut wallet.random)?;
+            wallet.draft(chain, Sealed::default()).map(Some)
         };
         self.submit(make, &mut merged).await?;
         Ok(())

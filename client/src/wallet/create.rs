@@ -8,7 +8,7 @@ use super::{Around, Begun, Codes, Place, Protection, Wallet, own::Fate};
 use crate::{
     error::{ClientError, Unavailable},
     profile::{Profile, Settings},
-    sync::draft::{self, Chain, Changes},
+    sync::draft::{Chain, Changes},
 };
 
 /// How a wallet begins.
@@ -119,9 +119,8 @@ impl Wallet {
         let mut wallet = Self::begin(profile, around, &options.protection, keys, id)?;
         wallet.name_device(&options.device_name)?;
         let changes = Changes::batch(&wallet.local.works()?, &Entries::EMPTY)?;
-        let now_s = wallet.now_s();
-        let draft =
-            draft::commit(None, chain, &key, &changes, &wallet.member, now_s, &mut wallet.random)?;
+        let sealed = changes.seal(&key, &mut wallet.random)?;
+        let draft = wallet.draft(chain, sealed)?;
         announce(&codes);
         wallet.keep(draft)?;
         Ok(wallet)

@@ -4,7 +4,7 @@
 //! one per device, so that two devices never write the same one.
 
 use seal::MemberKeys;
-use types::{LinkPayload, MemberKind, Revoke, ids::MemberId};
+use types::{LinkPayload, MemberKind, MemberState, Revoke, ids::MemberId};
 
 use super::Wallet;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     record::Record,
     sync::{
         MergeReport,
-        draft::{self, Chain, Changes},
+        draft::{Chain, Sealed},
     },
 };
 
@@ -39,6 +39,20 @@ pub struct Device {
     pub revoked: Option<u32>,
 }
 
+impl Device {
+    pub(super) fn of(state: &MemberState, name: Option<String>, this: bool) -> Self {
+        Self {
+            id: state.id,
+            kind: state.member.kind(),
+            name,
+            active: state.is_active(),
+            this,
+            added: state.added,
+            revoked: state.revoked,
+        }
+    }
+}
+
 impl Wallet {
     /// Everybody who is or was a member, in the order they came, as this device knows it.
     ///
@@ -52,15 +66,8 @@ impl Wallet {
         let mut devices = Vec::new();
         for state in known.membership.members() {
             let record = self.find(&record_name(&state.id))?.and_then(|found| found.record);
-            devices.push(Device {
-                id: state.id,
-                kind: state.member.kind(),
-                name: record.and_then(|mut record| record.fields.remove(NAME_FIELD)),
-                active: state.is_active(),
-                this: state.id == self.member.id(),
-                added: state.added,
-                revoked: state.revoked,
-            });
+            let name = record.and_then(|mut record| record.fields.remove(NAME_FIELD));
+            devices.push(Device::of(state, name, state.id == self.member.id()));
         }
         Ok(devices)
     }
@@ -97,11 +104,8 @@ impl Wallet {
             let revoke = LinkPayload::Revoke(Revoke { member: device, reason: 0 });
             let before = wallet.wallet_key()?;
             chain.append(&[&wallet.member], revoke, &mut wallet.random)?;
-            let key = chain.rotate(&wallet.member, &before, &mut wallet.random)?;
-            let (known, none) = (wallet.known.as_ref(), Changes::default());
-            let now_s = wallet.now_s();
-            draft::commit(known, chain, &key, &none, &wallet.member, now_s, &mut wallet.random)
-                .map(Some)
+            chain.rotate(&wallet.member, &before, &mut wallet.random)?;
+            wallet.draft(chain, Sealed::default()).map(Some)
         };
         self.submit(make, &mut merged).await?;
         Ok(())

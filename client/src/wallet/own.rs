@@ -17,10 +17,15 @@ use types::{Commit, SignedLink, accept, commit::RecordHeader, ids::RecordId};
 
 use super::Wallet;
 use crate::{
+    clock,
     error::ClientError,
     local::{Fresh, Known, LocalError, Update},
     record::Record,
-    sync::{AtHead, Change, Work, draft::Draft, keyring::Keyring},
+    sync::{
+        AtHead, Change, Work,
+        draft::{self, Chain, Draft, Sealed},
+        keyring::Keyring,
+    },
 };
 
 /// A wallet key that was not used for this long is opened anew.
@@ -64,6 +69,12 @@ impl Wallet {
         let wire = v1::Commit::from(&commit);
         self.local.set_pending(&wire.encode_to_vec())?;
         Ok(Pending { commit, wire, after: Some((after, fresh)) })
+    }
+
+    /// A commit of this device on top of what is known.
+    pub(super) fn draft(&mut self, chain: Chain, changes: Sealed) -> Result<Draft, ClientError> {
+        let (known, random) = (self.known.as_ref(), &mut self.random);
+        draft::commit(known, chain, changes, &self.member, clock::now_s(), random)
     }
 
     /// Sends a kept commit until it is accepted or refused.

@@ -75,7 +75,7 @@ impl Wallet {
         }
         let links = self.local.links()?;
         let verified =
-            verify(self.local.wallet(), self.known.as_ref(), &links, &self.member, received)?;
+            verify(self.local.wallet(), self.known.as_ref(), &links, &self.member, &received)?;
         self.advance(verified)
     }
 

@@ -11,7 +11,7 @@ use crate::{
     error::{ClientError, Refusal, Unavailable},
     sync::{
         MergeReport,
-        draft::{self, Chain, Changes, Draft},
+        draft::{Chain, Changes, Draft},
     },
 };
 
@@ -122,16 +122,7 @@ impl Wallet {
         if rotates {
             key = chain.rotate(&self.member, &key, &mut self.random)?.into();
         }
-        let now_s = self.now_s();
-        draft::commit(
-            self.known.as_ref(),
-            chain,
-            &key,
-            &changes,
-            &self.member,
-            now_s,
-            &mut self.random,
-        )
-        .map(Some)
+        let sealed = changes.seal(&key, &mut self.random)?;
+        self.draft(chain, sealed).map(Some)
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     session::Session,
     sync::{
         Violation,
-        draft::{self, Chain, Changes, Draft},
+        draft::{Chain, Changes, Draft},
         verify::{Verified, verify},
     },
 };
@@ -147,7 +147,7 @@ impl Wallet {
             let received =
                 fetch::pull(&around.client, &session, &request, &mut around.random).await;
             let received = received.map_err(CallError::flatten)?;
-            let verified = verify(session.wallet(), None, &[], code, received)?;
+            let verified = verify(session.wallet(), None, &[], code, &received)?;
             if !signed_itself_in(code.member(), &verified.links) {
                 return Err(Violation::ForgedCode.into());
             }
@@ -226,7 +226,7 @@ impl Wallet {
         let request = fetch::request(&session, self.known.as_ref());
         let received = fetch::pull(&self.client, &session, &request, &mut self.random).await;
         let links = self.local.links()?;
-        verify(id, self.known.as_ref(), &links, code, received.map_err(CallError::flatten)?)
+        verify(id, self.known.as_ref(), &links, code, &received.map_err(CallError::flatten)?)
     }
 
     /// Add this device, revoke those not kept, change the wallet key: signed by the code, the head by
@@ -245,16 +245,8 @@ impl Wallet {
             chain.append(&[code], revoke, &mut self.random)?;
         }
         let key = chain.rotate(code, &before, &mut self.random)?;
-        let now_s = self.now_s();
-        draft::commit(
-            self.known.as_ref(),
-            chain,
-            &key,
-            &changes,
-            &self.member,
-            now_s,
-            &mut self.random,
-        )
+        let sealed = changes.seal(&key, &mut self.random)?;
+        self.draft(chain, sealed)
     }
 }
 

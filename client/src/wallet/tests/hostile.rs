@@ -283,10 +283,9 @@ async fn a_stale_wallet_key_is_refused() {
     let known = tablet.known.clone().unwrap();
     let changes = draft::Changes::batch(&tablet.local.works().unwrap(), &known.entries).unwrap();
     let chain = draft::Chain::of(&known);
-    let stale = keyring.get(1).unwrap();
+    let sealed = changes.seal(keyring.get(1).unwrap(), &mut tablet.random).unwrap();
     let draft =
-        draft::commit(Some(&known), chain, stale, &changes, &tablet.member, 0, &mut tablet.random)
-            .unwrap();
+        draft::commit(Some(&known), chain, sealed, &tablet.member, 0, &mut tablet.random).unwrap();
     fake.force(&draft.commit);
     let error = phone.pull().await.unwrap_err();
     assert!(
@@ -316,10 +315,10 @@ async fn a_record_that_went_back_is_refused() {
     let works = tablet.local.works().unwrap();
     let changes = draft::Changes::batch(&works, &known.entries).unwrap();
     let key = tablet.wallet_key().unwrap();
+    let sealed = changes.seal(&key, &mut tablet.random).unwrap();
     let chain = draft::Chain::of(&known);
     let draft =
-        draft::commit(Some(&known), chain, &key, &changes, &tablet.member, 0, &mut tablet.random)
-            .unwrap();
+        draft::commit(Some(&known), chain, sealed, &tablet.member, 0, &mut tablet.random).unwrap();
     fake.force(&draft.commit);
     let error = phone.pull().await.unwrap_err();
     assert!(

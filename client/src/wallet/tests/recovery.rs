@@ -1,7 +1,16 @@
-//! Recovery from the code alone, and fresh codes.
+//! Codes: recovery from the code alone, fresh codes, the revoker.
+
+use seal::{RevokerCode, SoftwareMember, sign_link};
+use types::{Genesis, Link, LinkHash, LinkPayload, MemberSignature, SignedLink, Suite, WalletId};
 
 use super::*;
-use crate::sync::Violation;
+use crate::{
+    sync::{
+        Violation,
+        draft::{self, Chain, Sealed},
+    },
+    transport::fake::Kept,
+};
 
 #[tokio::test]
 async fn a_wallet_comes_back_from_its_code_alone_and_the_lost_device_is_out() {
@@ -108,4 +117,86 @@ async fn a_wallet_that_the_code_never_signed_is_refused() {
     assert!(matches!(refused, ClientError::Integrity(Violation::Follow(_))), "{refused}");
     assert_eq!(refused.exit_code(), 4);
     drop(phone);
+}
+
+/// A wallet that a stranger made up around the public half of a recovery code.
+fn made_up(code: &SoftwareMember) -> Kept {
+    let mut random: Random = Box::new(StdRng::seed_from_u64(70));
+    let stranger = SoftwareMember::generate_device(&mut random);
+    let members = vec![*stranger.member(), *code.member()];
+    let genesis = Link {
+        suite: Suite::P256,
+        wallet: WalletId::ZERO,
+        n: 0,
+        prev: LinkHash::ZERO,
+        signer: stranger.id(),
+        payload: LinkPayload::Genesis(Genesis { region: 0, nonce: [7; 32], members }),
+    };
+    // The stranger signs for itself, and in the place of the code.
+    let signed = sign_link(&mut random, &[&stranger, code], &genesis).unwrap();
+    let mut signatures = signed.signatures().to_vec();
+    signatures[1] = MemberSignature { member: code.id(), ..signatures[0] };
+    let genesis = SignedLink::new(&genesis, signatures).unwrap();
+    let mut chain = Chain::after(genesis).unwrap();
+    chain.first_key(&stranger, &mut random).unwrap();
+    let draft = draft::commit(None, chain, Sealed::default(), &stranger, 0, &mut random).unwrap();
+    Kept::of_first(&draft.commit)
+}
+
+#[tokio::test]
+async fn a_wallet_made_up_around_a_code_is_refused() {
+    let (phone, code) = create(&Fake::default(), 1).await;
+    let kept = made_up(&code.member_keys());
+    let fake = Fake::default();
+    fake.replace([(kept.membership.wallet(), kept)].into());
+    let refused =
+        Wallet::recover_in(Place::Memory, around(&fake, 2), &code, rejoin("new", Keep::None)).await;
+    let refused = refused.err().unwrap();
+    assert!(
+        matches!(refused, ClientError::Integrity(Violation::LinkSignature { n: 0, .. })),
+        "{refused}"
+    );
+    drop(phone);
+}
+
+#[tokio::test]
+async fn the_revoker_puts_a_device_out_and_the_next_push_changes_the_key() {
+    let fake = Fake::default();
+    let mut shown = None;
+    let announce = |codes: &Codes| {
+        let copy = |text: seal::CodeText| text.as_str().to_owned();
+        shown = Some((
+            copy(codes.recovery.as_ref().unwrap().reveal()),
+            copy(codes.revoker.as_ref().unwrap().reveal()),
+        ));
+    };
+    let with_revoker = CreateOptions { revoker: true, ..options("phone") };
+    let created = Wallet::create_in(Place::Memory, around(&fake, 1), with_revoker, announce).await;
+    let (mut phone, (code, revoker)) = (created.unwrap(), shown.unwrap());
+    phone.put(record("licence", "one")).unwrap();
+    phone.push().await.unwrap();
+    let mut tablet = second(&fake, &RecoveryCode::parse(&code).unwrap(), 2).await;
+
+    let revoker = RevokerCode::parse(&revoker).unwrap();
+    let mut revoker = Revoker::open_in(around(&fake, 3), &revoker).await.unwrap();
+    assert_eq!(revoker.wallet(), phone.id());
+    let seen: Vec<_> = revoker.devices().iter().map(|device| device.kind.to_string()).collect();
+    assert_eq!(seen, ["device", "recovery code", "revoker", "device"]);
+    // The head moves on before the revocation arrives.
+    tablet.put(record("licence", "two")).unwrap();
+    tablet.push().await.unwrap();
+    revoker.revoke(phone.device()).await.unwrap();
+    let again = revoker.revoke(phone.device()).await.unwrap_err();
+    assert!(matches!(again, ClientError::Refused(Refusal::NotActive(_))), "{again}");
+    let code_id = revoker.devices()[1].id;
+    let refused = revoker.revoke(code_id).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::Link(_))), "{refused}");
+
+    assert!(phone.pull().await.is_err());
+    tablet.pull().await.unwrap();
+    assert_eq!(tablet.summary().unwrap().generation, 2);
+    tablet.put(record("licence", "three")).unwrap();
+    tablet.push().await.unwrap();
+    assert_eq!(tablet.summary().unwrap().generation, 3, "rotated with the first change");
+    assert_eq!(body(&tablet, "licence"), "three");
 }
