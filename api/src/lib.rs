@@ -117,6 +117,8 @@ impl Inner {
             Err("failed")
         } else if node.identity().place.is_none() {
             Err("not in a cluster")
+        } else if !node.knows_cluster() {
+            Err("starting")
         } else if self.vault.keyring().is_locked() {
             Err("locked")
         } else if node.groups().into_iter().any(|group| node.leader(group).is_none()) {

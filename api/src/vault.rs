@@ -119,7 +119,7 @@ impl Vault {
         match self.node.group_of(wallet) {
             Some(group) => Ok(group),
             None if self.node.identity().place.is_none() => Err(VaultError::NoCluster),
-            None if self.node.groups().is_empty() => {
+            None if !self.node.knows_cluster() => {
                 Err(VaultError::Unavailable("this node is starting"))
             }
             None => Err(VaultError::Region(wallet.region())),

@@ -159,6 +159,12 @@ impl Node {
         self.inner.facts.borrow().group_of(wallet)
     }
 
+    /// Whether this node's replica of group 0 has come to the beginning of the cluster. Until then it
+    /// cannot say which group owns a wallet, nor that none does.
+    pub fn knows_cluster(&self) -> bool {
+        self.inner.facts.borrow().cluster.is_some()
+    }
+
     /// Every group of this node, in order; empty while it is fresh.
     pub fn groups(&self) -> Vec<GroupId> {
         self.inner.groups.borrow().keys().copied().collect()

@@ -35,16 +35,20 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let certificates = tls::load(&config)?;
     let keyring = Arc::new(epoch_key::keyring(&config.epoch_key)?);
     let policy = policy(&config)?;
-    let (public, peer) = (bind(config.listen.public).await?, bind(config.listen.peer).await?);
-    let metrics = match config.listen.metrics {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
-
     let engine = open(&config).await?;
     let mut registry = Registry::default();
     let peer_tls = certificates.peer.clone();
     let node = Node::start(node_config(&config), engine, peer_tls, &mut registry).await?;
+    // Not before: whoever calls a node that is still starting is refused at once and asks another
+    // one, and does not wait on a port that is open and silent. Nodes that start together call each
+    // other first of all.
+    let ports = match Ports::bind(&config).await {
+        Ok(ports) => ports,
+        Err(error) => {
+            node.shutdown(Duration::ZERO).await;
+            return Err(error);
+        }
+    };
     let service = Service::new(Parts {
         node: node.clone(),
         keyring,
@@ -57,10 +61,14 @@ pub async fn run(config: Config) -> Result<(), RunError> {
 
     let (closed, ended) = (CancellationToken::new(), CancellationToken::new());
     let mut listeners = JoinSet::new();
-    let limits = Limits { connections: config.limits.connections, ..Limits::PUBLIC };
+    let limits = Limits {
+        connections: config.limits.connections,
+        drain: config.drain_timeout,
+        ..Limits::PUBLIC
+    };
     let routes = service.public_routes();
     listeners.spawn(listener::serve_with(
-        public,
+        ports.public,
         certificates.public,
         routes,
         closed.clone(),
@@ -68,8 +76,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     ));
     let routes = raft::peer_routes(&node).merge(service.peer_routes());
     let tls = certificates.peer.server();
-    listeners.spawn(listener::serve_with(peer, tls, routes, ended.clone(), Limits::PEER));
-    if let Some(metrics) = metrics {
+    listeners.spawn(listener::serve_with(ports.peer, tls, routes, ended.clone(), Limits::PEER));
+    if let Some(metrics) = ports.metrics {
         let (routes, ended) = (service.metrics_routes(), ended.clone());
         let served = axum::serve(metrics, routes);
         listeners.spawn(async move {
@@ -103,6 +111,27 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let _ = attending.await;
     info!(node = config.identity.name, "ended");
     outcome
+}
+
+/// The open ports of a node.
+struct Ports {
+    public: TcpListener,
+    peer: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+impl Ports {
+    async fn bind(config: &Config) -> Result<Ports, RunError> {
+        let listen = &config.listen;
+        Ok(Ports {
+            public: bind(listen.public).await?,
+            peer: bind(listen.peer).await?,
+            metrics: match listen.metrics {
+                Some(address) => Some(bind(address).await?),
+                None => None,
+            },
+        })
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
