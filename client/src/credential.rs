@@ -74,6 +74,17 @@ impl Format {
             Self::Opaque
         }
     }
+
+    /// The format that a file's name promises by its ending, if any: such a file is read as that and
+    /// nothing else, so that damage to its first bytes does not turn it into an opaque file.
+    pub fn promised_by(name: &str) -> Option<Self> {
+        let ending = name.rsplit_once('.')?.1;
+        match ending.to_ascii_lowercase().as_str() {
+            "sd-jwt" | "sdjwt" => Some(Self::SdJwtVc),
+            "mdoc" => Some(Self::Mdoc),
+            _ => None,
+        }
+    }
 }
 
 /// A file that was read.

@@ -166,6 +166,15 @@ fn credentials_are_read_and_checked_and_come_out_byte_for_byte() {
     let names = device.run(&["list"]).done().out;
     assert!(!names.contains("fresh.txt"), "nothing of a refused import is stored");
     device.run(&["import", "--opaque", damaged.to_str().unwrap()]).done();
+
+    // What its name says is a credential is never taken for something else, whatever is left of it.
+    for name in ["ruined.sd-jwt", "ruined.mdoc"] {
+        let ruined = scratch.path().join(name);
+        fs::write(&ruined, b"\0\0\0\0").unwrap();
+        let refused = device.run(&["import", ruined.to_str().unwrap()]);
+        assert_eq!(refused.code, 1, "{}{}", refused.out, refused.err);
+        assert!(refused.err.contains(name), "{}", refused.err);
+    }
     assert_eq!(dev.stop(), 0);
 }
 

@@ -67,7 +67,11 @@ fn read_file(file: &Path, opaque: bool) -> Result<Read, Failure> {
         Failure::usage(anyhow!("{} has no name that can be stored", file.display()))
     })?;
     let bytes = read(file)?;
-    let format = if opaque { Format::Opaque } else { Format::detect(&bytes) };
+    let format = match Format::promised_by(name) {
+        _ if opaque => Format::Opaque,
+        Some(promised) => promised,
+        None => Format::detect(&bytes),
+    };
     let credential = Credential::read_as(format, &bytes).map_err(|error| {
         let advice = error.advice();
         Failure::refused(anyhow!("{}: {error}; {advice}", file.display()))
