@@ -121,18 +121,14 @@ async fn no_more_requests_are_under_way_than_there_is_room_for() {
         Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let request =
         grpc("/holdfast.v1.Wallets/Push").header("grpc-timeout", "5S").body(never).unwrap();
-    let routes = cluster.one().routes.clone();
-    let held = tokio::spawn(routes.oneshot(request));
-    until("the only place is taken", || async {
-        let response =
-            send(&cluster, grpc("/holdfast.v1.Devices/Challenge").body(empty()).unwrap()).await;
-        Status::from_header_map(response.headers())
-            .is_some_and(|status| detail(&status).code == "busy")
-    })
-    .await;
+    // Polled here alone, so that it has its place before anybody else asks for one.
+    let mut held = Box::pin(cluster.one().routes.clone().oneshot(request));
+    assert!(futures::poll!(&mut held).is_pending());
+    let refused = send(&cluster, grpc("/holdfast.v1.Devices/Challenge").body(empty()).unwrap()).await;
+    assert_eq!(detail(&status(&refused)).code, "busy");
     let admin = crate::support::caller::as_operator(proto::admin::StatusRequest { local: true });
     cluster.one().admin().status(admin).await.expect("operators have a place of their own");
-    held.abort();
+    drop(held);
     until("the place is free again", || async {
         let response =
             send(&cluster, grpc("/holdfast.v1.Devices/Challenge").body(empty()).unwrap()).await;

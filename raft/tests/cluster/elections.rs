@@ -269,6 +269,8 @@ async fn retries_through_lost_leaders_have_one_effect() {
     let mut cluster = Cluster::three().await;
     let counted =
         |cluster: &Cluster, at: usize| cluster.node(at).replica(WALLETS).unwrap().acts().unwrap();
+    // Only behind a barrier has this replica seen the group's own beginning.
+    cluster.get(0, WALLETS).await;
     let before = counted(&cluster, 0);
     let done = CancellationToken::new();
     // Nodes come and go; clients go to whichever are there.
