@@ -7,6 +7,10 @@ const PUBLIC: [&str; 4] = ["wallets.proto", "devices.proto", "recovery.proto", "
 const ADMIN: &str = "admin.proto";
 const PEER: &str = "peer.proto";
 
+/// Messages that carry a secret: `src/secret.rs` says how they are shown.
+const SECRET: [&str; 3] =
+    [".holdfast.v1.Session", ".holdfast.v1.CreateRequest", ".holdfast.admin.v1.UnlockRequest"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -24,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Shared buffers where bulk travels. Admin's fields own theirs: a passphrase must be wipeable.
         .bytes(".holdfast.v1")
         .bytes(".holdfast.peer.v1")
+        .skip_debug(SECRET)
         .compile_fds(all)?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! Not here: who may call what (`api`), what the peers' opaque bodies mean (`raft`).
 
 pub mod convert;
+mod secret;
 
 /// `holdfast.v1`: what wallets are offered.
 #[allow(

@@ -23,9 +23,12 @@ use crate::member_keys::{MemberKeys, check_member};
 /// Why something signed was refused. Says who and why: signatures are no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureRefused {
-    /// The signer is not a member, or, for a head, no longer one.
-    #[error("{0} is not a member of the wallet, or no longer one")]
+    /// The signer never was a member.
+    #[error("{0} is not a member of the wallet")]
     NotAMember(MemberId),
+    /// The signature stands, but the signer of a head is no member any more.
+    #[error("{0} is no longer a member of the wallet")]
+    Revoked(MemberId),
     /// The signature is not this member's over these bytes, or has the refused high `s`.
     #[error("the signature of member {0} does not verify")]
     BadSignature(MemberId),
@@ -100,8 +103,10 @@ pub fn sign_head(
 /// [`SignatureRefused`].
 pub fn verify_head(after: &Membership, head: &SignedHead) -> Result<(), SignatureRefused> {
     let id = head.head().signer;
-    let state = after.active(&id).ok_or(SignatureRefused::NotAMember(id))?;
-    verify(&state.member, &signed_message(HEAD_TAG, &head.bytes()), head.signature())
+    let state = after.member(&id).ok_or(SignatureRefused::NotAMember(id))?;
+    verify(&state.member, &signed_message(HEAD_TAG, &head.bytes()), head.signature())?;
+    // Only whoever holds the key is told what became of it.
+    if after.active(&id).is_some() { Ok(()) } else { Err(SignatureRefused::Revoked(id)) }
 }
 
 /// Signs a challenge. The caller has checked that it is one this member wants to answer.

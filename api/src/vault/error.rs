@@ -114,7 +114,7 @@ pub enum VaultError {
     /// An act on the cluster is not possible.
     #[error("{0}")]
     Refused(String),
-    /// Another node or step that an act on the cluster needs did not answer.
+    /// Another node or step that an act on the cluster needs did not answer. Part of it may be done.
     #[error("{0}; repeat the command")]
     Unfinished(String),
     /// The node belongs to no cluster.
@@ -164,11 +164,11 @@ impl VaultError {
             Self::Region(_) => Code::Region,
             Self::NotLeader { .. } => Code::NotLeader,
             Self::Elsewhere(_) => Code::Challenge,
-            Self::Unavailable(_) | Self::Unfinished(_) => Code::Unavailable,
+            Self::Unavailable(_) => Code::Unavailable,
             Self::Locked => Code::Locked,
             Self::Busy { .. } | Self::Overloaded | Self::TooFast { .. } => Code::Busy,
             Self::Deadline | Self::Stalled => Code::Deadline,
-            Self::Unknown => Code::Unknown,
+            Self::Unknown | Self::Unfinished(_) => Code::Unknown,
             Self::Refused(_) => Code::Refused,
             Self::NoCluster => Code::NoCluster,
             Self::NoSuchNode(_) => Code::NoSuchNode,
@@ -252,6 +252,7 @@ fn of_refused(refused: &Refused) -> Code {
 fn of_signature(refused: &SignatureRefused) -> Code {
     match refused {
         SignatureRefused::NotAMember(_) | SignatureRefused::WrongChallenge => Code::Denied,
+        SignatureRefused::Revoked(_) => Code::MemberInactive,
         SignatureRefused::BadSignature(_) => Code::BadSignature,
         SignatureRefused::BadKey(_) => Code::BadKey,
     }

@@ -114,7 +114,7 @@ fn authenticate(stored: Option<&Membership>, commit: &Commit) -> Result<(), Vaul
             };
         }
         if let Some(members) = &members {
-            verify_link(members, link).map_err(|error| unsigned(members, error))?;
+            verify_link(members, link).map_err(unsigned)?;
         }
     }
     let members = members.ok_or(Refused::Link { n: 0, why: LinkRefused::NoGenesis })?;
@@ -134,15 +134,13 @@ fn refused(link: &SignedLink, why: LinkRefused) -> VaultError {
 
 /// Whether the head is signed by one of these members.
 fn signed(members: &Membership, commit: &Commit) -> Result<(), VaultError> {
-    verify_head(members, &commit.head).map_err(|error| unsigned(members, error))
+    verify_head(members, &commit.head).map_err(unsigned)
 }
 
 /// Tells a member that was revoked from somebody who never was one.
-fn unsigned(members: &Membership, error: SignatureRefused) -> VaultError {
+fn unsigned(error: SignatureRefused) -> VaultError {
     match error {
-        SignatureRefused::NotAMember(id) if members.member(&id).is_some() => {
-            Rejection::MemberInactive.into()
-        }
+        SignatureRefused::Revoked(_) => Rejection::MemberInactive.into(),
         SignatureRefused::NotAMember(_) => VaultError::Denied,
         other => other.into(),
     }

@@ -3,6 +3,8 @@
 //! A device signs a challenge once and gets a token for 15 minutes. A token says who came in, not
 //! that they may still: every read looks the member up again.
 
+use std::fmt;
+
 use seal::{Session, es256, verify_challenge};
 use types::{
     Challenge, ChallengeUse, ClusterId, Member, MemberId, MemberSignature, Membership, NodeId,
@@ -38,7 +40,7 @@ pub struct Invitation {
 }
 
 /// A session that was opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opened {
     /// What the holder shows.
     pub token: String,
@@ -46,6 +48,15 @@ pub struct Opened {
     pub expires_s: u64,
     /// The wallet that it reads.
     pub wallet: WalletId,
+}
+
+impl fmt::Debug for Opened {
+    /// Without the token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { token: _, expires_s, wallet } = self;
+        let mut shown = formatter.debug_struct("Opened");
+        shown.field("wallet", wallet).field("expires_s", expires_s).finish_non_exhaustive()
+    }
 }
 
 /// A signed challenge, read but not believed.

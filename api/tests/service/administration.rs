@@ -160,7 +160,7 @@ async fn acts_that_make_no_sense_are_refused() {
     let short = JoinRequest { peer: "127.0.0.1:1".to_owned(), request_id: vec![1; 31] };
     assert_eq!(code(cluster.one().admin().join(as_operator(short)).await), "malformed");
     let gone = JoinRequest { peer: "127.0.0.1:1".to_owned(), request_id: vec![] };
-    assert_eq!(code(cluster.one().admin().join(as_operator(gone)).await), "unavailable");
+    assert_eq!(code(cluster.one().admin().join(as_operator(gone)).await), "unknown");
     let unlock = UnlockRequest { passphrase: b"anything".to_vec() };
     assert_eq!(
         code(cluster.one().admin().unlock(as_operator(unlock)).await),

@@ -124,7 +124,8 @@ async fn no_more_requests_are_under_way_than_there_is_room_for() {
     // Polled here alone, so that it has its place before anybody else asks for one.
     let mut held = Box::pin(cluster.one().routes.clone().oneshot(request));
     assert!(futures::poll!(&mut held).is_pending());
-    let refused = send(&cluster, grpc("/holdfast.v1.Devices/Challenge").body(empty()).unwrap()).await;
+    let refused =
+        send(&cluster, grpc("/holdfast.v1.Devices/Challenge").body(empty()).unwrap()).await;
     assert_eq!(detail(&status(&refused)).code, "busy");
     let admin = crate::support::caller::as_operator(proto::admin::StatusRequest { local: true });
     cluster.one().admin().status(admin).await.expect("operators have a place of their own");
