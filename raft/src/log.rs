@@ -227,7 +227,7 @@ impl GroupLog {
     /// but at least one.
     async fn read(&self, start: u64, end: u64, limit_bytes: usize) -> io::Result<Vec<Entry>> {
         for _ in 0..READ_TRIES {
-            let (start, disk_end, newer) = {
+            let (start, disk_end, newer, epoch) = {
                 let tail = self.shared.tail();
                 let start = start.max(tail.start_index());
                 let end = end.min(tail.end_index());
@@ -242,6 +242,7 @@ impl GroupLog {
                     start,
                     end.min(first),
                     if end > first { tail.read(first, end, limit_bytes) } else { Vec::new() },
+                    tail.epoch(),
                 )
             };
             let (engine, group) = (self.shared.engine.clone(), self.shared.group);
@@ -256,7 +257,8 @@ impl GroupLog {
                     .enumerate()
                     .all(|(at, entry)| entry.log_id.index == start + at as u64)
             };
-            if entries.is_empty() || !follows(&entries) {
+            let truncated = self.shared.tail().epoch() != epoch;
+            if truncated || entries.is_empty() || !follows(&entries) {
                 continue;
             }
             if start + entries.len() as u64 == disk_end {

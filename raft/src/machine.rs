@@ -30,6 +30,8 @@ pub(crate) struct Cell {
     engine: Arc<dyn Engine>,
     machine: Mutex<Machine>,
     applied: watch::Sender<Option<store::Position>>,
+    /// Shared with every view that is on its way to another replica.
+    sending: Arc<()>,
     metrics: GroupMetrics,
     fatal: FatalSignal,
 }
@@ -47,7 +49,9 @@ impl Cell {
     ) -> Result<Arc<Self>, Fault> {
         let machine = Machine::open(engine.clone(), group)?;
         let applied = watch::Sender::new(machine.applied().position);
-        Ok(Arc::new(Cell { group, engine, machine: Mutex::new(machine), applied, metrics, fatal }))
+        let machine = Mutex::new(machine);
+        let sending = Arc::default();
+        Ok(Arc::new(Cell { group, engine, machine, applied, sending, metrics, fatal }))
     }
 
     /// The machine. A panic inside it stops its group: openraft's worker dies with it.
@@ -97,6 +101,15 @@ impl Cell {
             cell.engine.flush(Column::State).map_err(|fault| cell.stop(&fault))
         });
         done.await.map_err(io::Error::other)?
+    }
+
+    /// Whoever holds this is sending the state to another replica.
+    pub(crate) fn begin_sending(&self) -> Arc<()> {
+        self.sending.clone()
+    }
+
+    fn is_sending(&self) -> bool {
+        Arc::strong_count(&self.sending) > 1
     }
 
     /// What this group's numbers go to.
@@ -200,8 +213,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.apply_run(run).await
     }
 
-    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<MetaOnly> {
-        Some(MetaOnly { cell: self.cell.clone(), meta: self.meta() })
+    /// Not while the state is being sent: building one lets the log be purged, and the replica that
+    /// has just been sent the state would find the entries behind it gone, and need it sent again.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<MetaOnly> {
+        let waits = !force && self.cell.is_sending();
+        (!waits).then(|| MetaOnly { cell: self.cell.clone(), meta: self.meta() })
     }
 
     async fn get_snapshot_builder(&mut self) -> MetaOnly {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
-use types::{GroupId, NodeId, NodeInfo, WalletId};
+use types::{GroupId, NodeId, NodeInfo, NodeState, WalletId};
 
 use crate::certificate::ConnectionIdentity;
 use crate::config::NodeConfig;
@@ -86,6 +86,11 @@ impl Inner {
 
     pub(crate) fn node(&self, id: NodeId) -> Option<NodeInfo> {
         self.roster.load().get(id).cloned()
+    }
+
+    /// Whether a node was removed for ever: then nothing that it says counts.
+    pub(crate) fn was_removed(&self, id: NodeId) -> bool {
+        self.roster.load().get(id).is_some_and(|node| node.state == NodeState::Removed)
     }
 
     /// This node's id; none while it is fresh.

@@ -17,8 +17,9 @@ use crate::types::{Snapshot, SnapshotMeta, TypeConfig};
 
 /// The contents of a snapshot, on either side of a transfer.
 pub(crate) enum SnapshotData {
-    /// A pinned view of the state, to be read frame by frame. It holds back compaction while it lives.
-    Source(Box<SnapshotSource>),
+    /// A pinned view of the state, to be read frame by frame. It holds back compaction while it lives,
+    /// and the purging of the log.
+    Source(Box<SnapshotSource>, Arc<()>),
     /// All frames of a received snapshot, not yet in force.
     Received(Box<SnapshotSink>),
     /// Nothing: what is built is only the word that the state is durable up to its meta.
@@ -29,7 +30,7 @@ impl SnapshotData {
     /// Pins the present state.
     pub(crate) async fn pin(cell: &Arc<Cell>) -> io::Result<Self> {
         let source = cell.with(|machine| machine.snapshot()).await?;
-        Ok(SnapshotData::Source(Box::new(source)))
+        Ok(SnapshotData::Source(Box::new(source), cell.begin_sending()))
     }
 
     /// Makes this the group's state.
@@ -38,7 +39,7 @@ impl SnapshotData {
             SnapshotData::Received(sink) => {
                 return cell.install(move |machine| machine.finish_install(*sink).map(drop)).await;
             }
-            SnapshotData::Source(source) => source,
+            SnapshotData::Source(source, _) => source,
             SnapshotData::Built => {
                 return Err(io::Error::other("install a snapshot that has no frames"));
             }

@@ -1,10 +1,15 @@
 //! How a node and its groups are, for people and for metrics.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use openraft::Instant as _;
 use types::{ClusterId, GroupId, Incarnation, NodeId, NodeInfo};
 
 use crate::types::Metrics;
+
+/// A replica that has answered nothing for this long is not known to be anywhere.
+pub(crate) const LATELY: Duration = Duration::from_secs(3);
 
 /// A node's view of its cluster.
 #[derive(Clone, Debug)]
@@ -61,7 +66,8 @@ pub struct ReplicaStatus {
     pub dc: String,
     /// Whether it votes; otherwise it is a learner, which counts for nothing.
     pub voter: bool,
-    /// Entries it is behind the leader; none if the leader could not be asked.
+    /// Entries it is behind the leader; none if the leader could not be asked, or has not heard of the
+    /// replica for three seconds.
     pub lag: Option<u64>,
 }
 
@@ -72,7 +78,7 @@ pub(crate) struct GroupView {
     pub(crate) last: Option<u64>,
     pub(crate) committed: Option<u64>,
     pub(crate) applied: Option<u64>,
-    /// Per replica, how many entries it is behind.
+    /// Per replica that was heard of lately, how many entries it is behind.
     pub(crate) lag: BTreeMap<NodeId, u64>,
 }
 
@@ -81,6 +87,11 @@ impl GroupView {
         let end = metrics.last_log_index.map_or(0, |index| index + 1);
         let behind =
             |matched: Option<u64>| end.saturating_sub(matched.map_or(0, |index| index + 1));
+        let heard = metrics.heartbeat.as_ref();
+        let answers = |node: &u64| {
+            let last = heard.and_then(|heard| heard.get(node)).and_then(Option::as_ref);
+            *node == metrics.id || last.is_some_and(|last| last.elapsed() < LATELY)
+        };
         let replication = metrics.replication.iter().flatten();
         GroupView {
             term: metrics.current_term,
@@ -88,6 +99,7 @@ impl GroupView {
             committed: metrics.local_committed.map(|id| id.index),
             applied: metrics.last_applied.map(|id| id.index),
             lag: replication
+                .filter(|(node, _)| answers(node))
                 .map(|(node, matched)| (NodeId(*node), behind(matched.map(|id| id.index))))
                 .collect(),
         }

@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use proto::peer::AdoptRequest;
+use store::Reader;
 use store::command::{SystemCommand, SystemReply};
-use types::{ClusterId, GroupId, NodeId, NodeInfo};
+use types::{ClusterId, GroupId, NodeId, NodeInfo, NodeState};
 
-use crate::error::ClusterError;
+use crate::error::{ClusterError, chain};
 use crate::facts::Facts;
 use crate::membership::act::Order;
 use crate::membership::bootstrap::{describe, new_node};
-use crate::node::Node;
 use crate::node::start::identify;
+use crate::node::{Inner, Node};
+use crate::roster::Roster;
 
 impl Node {
     /// Takes a fresh node into this node's cluster, under a new id. It becomes a learner of every group,
@@ -38,6 +40,15 @@ impl Node {
             )));
         }
         let node = describe(NodeId(0), found, reply).map_err(ClusterError::Refused)?;
+        let (_, roster) = self.system().await?;
+        let before = roster.nodes().find(|known| known.incarnation == node.incarnation);
+        if before.is_some_and(|known| known.state == NodeState::Removed) {
+            return Err(ClusterError::Refused(format!(
+                "node {} was removed for ever, with the directory that it still runs on: stop it, empty \
+                 the directory, start it, and let it join again",
+                node.name
+            )));
+        }
         let registered = self.inner.must(
             GroupId::SYSTEM,
             order.step("register", 0),
@@ -62,10 +73,19 @@ impl Node {
     }
 
     /// Group 0 as of now.
-    pub(crate) async fn system(&self) -> Result<(Facts, crate::roster::Roster), ClusterError> {
+    pub(crate) async fn system(&self) -> Result<(Facts, Roster), ClusterError> {
+        self.inner.system().await
+    }
+}
+
+impl Inner {
+    /// Group 0 as of now.
+    pub(crate) async fn system(&self) -> Result<(Facts, Roster), ClusterError> {
         let unavailable = |reason: String| ClusterError::Unavailable(format!("group 0: {reason}"));
-        let reader =
-            self.read(GroupId::SYSTEM).await.map_err(|error| unavailable(error.to_string()))?;
-        Facts::read(&reader).map_err(|fault| unavailable(crate::error::chain(&fault)))
+        let held = self.group(GroupId::SYSTEM).ok_or_else(|| unavailable("not here".to_owned()))?;
+        held.reads.barrier().await.map_err(|error| unavailable(error.to_string()))?;
+        let read = Reader::open(self.engine.as_ref(), GroupId::SYSTEM)
+            .and_then(|reader| Facts::read(&reader));
+        read.map_err(|fault| unavailable(chain(&fault)))
     }
 }

@@ -20,13 +20,18 @@ impl Node {
     ///
     /// # Errors
     /// [`ClusterError::Refused`], before anything moves, when the nodes left could not keep the rule of
-    /// zero loss; [`ClusterError::Unavailable`] when it is not empty yet.
+    /// zero loss, or the node is this one; [`ClusterError::Unavailable`] when it is not empty yet.
     pub async fn drain(
         &self,
         order: Order,
         id: NodeId,
         deadline: Duration,
     ) -> Result<(), ClusterError> {
+        if self.inner.id() == Some(id) {
+            return Err(ClusterError::Refused(format!(
+                "node {id} cannot see its own leaving to its end: ask another node of the cluster"
+            )));
+        }
         let until = Instant::now() + deadline;
         let (facts, roster) = self.system().await?;
         let node = roster

@@ -73,7 +73,8 @@ pub(crate) fn next(membership: &Membership, wanted: &PlacementRow, view: &GroupV
 
 /// Starts looking.
 pub(crate) fn start(node: &Arc<Inner>) {
-    let reconciler = Arc::new(Reconciler { node: node.clone(), busy: Mutex::default() });
+    let reconciler =
+        Arc::new(Reconciler { node: node.clone(), busy: Mutex::default(), run: rand::random() });
     node.spawn(async move {
         let mut facts = reconciler.node.facts.subscribe();
         loop {
@@ -91,6 +92,8 @@ struct Reconciler {
     node: Arc<Inner>,
     /// Groups with a step under way.
     busy: Mutex<BTreeSet<GroupId>>,
+    /// Tells this run of the program from others: what it does again after another one is a new act.
+    run: u64,
 }
 
 impl Reconciler {
@@ -105,7 +108,12 @@ impl Reconciler {
         }
         let (peer, endpoint) = (config.peer.clone(), config.endpoint.clone());
         let update = SystemCommand::UpdateNode { node: known.id, peer, endpoint };
-        let order = self.order(&(&update, &known.peer, &known.endpoint));
+        let order = self.order(&[
+            b"address",
+            &self.run.to_be_bytes(),
+            config.peer.as_bytes(),
+            config.endpoint.as_bytes(),
+        ]);
         match node.act(GroupId::SYSTEM, order, update).await {
             Ok(Ok(_)) => tracing::info!(peer = config.peer, "the registry knows the new address"),
             Ok(Err(rejection)) => tracing::warn!(%rejection, "the new address was refused"),
@@ -144,17 +152,31 @@ impl Reconciler {
         {
             return transfer::hand_over(&self.node, group, to, Instant::now() + STEP).await;
         }
-        let Some(wanted) = facts.placements.get(&group.id) else { return Ok(()) };
         let (membership, at, view) = {
             let report = group.report();
             let seen = report.now();
             let stored = &seen.membership_config;
             (stored.membership().clone(), *stored.log_id(), GroupView::of(&seen))
         };
+        let wanted_here = |facts: &Facts| {
+            let wanted = facts.placements.get(&group.id)?;
+            Some(next(&membership, wanted, &view))
+        };
+        let step = match wanted_here(facts) {
+            None | Some(Step::Done | Step::Wait) => return Ok(()),
+            Some(Step::Finish) => Step::Finish,
+            // What this node knows of group 0 may be old: a step is taken from what holds now.
+            Some(_) => {
+                let Ok((confirmed, _)) = self.node.system().await else { return Ok(()) };
+                match wanted_here(&confirmed) {
+                    Some(step) => step,
+                    None => return Ok(()),
+                }
+            }
+        };
         let nodes: BTreeMap<u64, Replica> =
             membership.nodes().map(|(id, replica)| (*id, replica.clone())).collect();
         let ids = |set: BTreeSet<NodeId>| set.into_iter().map(|id| id.0).collect::<BTreeSet<u64>>();
-        let step = next(&membership, wanted, &view);
         let change = match step.clone() {
             Step::Done | Step::Wait => return Ok(()),
             // The change was checked when it began, and both ends of it keep the rule.
@@ -208,7 +230,12 @@ impl Reconciler {
                 voters: wanted.voters,
                 learners: wanted.learners,
             };
-            let order = self.order(&placing);
+            // A placement has one successor, so that naming what it replaces names the act.
+            let order = self.order(&[
+                b"placement",
+                &placing.group.0.to_be_bytes(),
+                &placing.replaces.to_be_bytes(),
+            ]);
             // Refused when somebody was quicker: then the next look finds a newer placement.
             let placed =
                 self.node.act(GroupId::SYSTEM, order, SystemCommand::SetPlacement(placing)).await;
@@ -221,17 +248,17 @@ impl Reconciler {
     }
 
     /// Under one name per act: whoever decides the same from the same has it done once.
-    fn order(&self, act: &impl std::fmt::Debug) -> Order {
-        let name = format!("{act:?}");
+    fn order(&self, act: &[&[u8]]) -> Order {
+        let lengths: Vec<[u8; 8]> =
+            act.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+        let parts: Vec<&[u8]> =
+            lengths.iter().zip(act).flat_map(|(length, part)| [length.as_slice(), part]).collect();
         let caller = Caller::named(&format!(
             "spiffe://{}/node/{}",
             self.node.tls.cluster(),
             self.node.config.name
         ));
-        Order {
-            caller,
-            request: RequestId::from_bytes(tagged("holdfast/1 node act", &[name.as_bytes()])),
-        }
+        Order { caller, request: RequestId::from_bytes(tagged("holdfast/1 node act", &parts)) }
     }
 }
 

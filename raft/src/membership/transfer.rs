@@ -76,7 +76,7 @@ impl Node {
 }
 
 /// Who should lead a group in place of this node: the voter that is least behind. None if this node
-/// does not lead it or nobody else may.
+/// does not lead it, or nobody else who answers may.
 pub(crate) fn successor(node: &Inner, group: &Group) -> Option<NodeId> {
     if !group.raft.is_leader() {
         return None;
@@ -87,7 +87,7 @@ pub(crate) fn successor(node: &Inner, group: &Group) -> Option<NodeId> {
         .voter_ids()
         .map(NodeId)
         .filter(|id| Some(*id) != node.id() && node.may_lead(*id));
-    others.min_by_key(|id| lag.get(id).copied().unwrap_or(u64::MAX))
+    others.filter(|id| lag.contains_key(id)).min_by_key(|id| lag.get(id).copied())
 }
 
 /// Gives a group's leadership to `to` and waits until this node leads no more.

@@ -156,6 +156,9 @@ impl Group {
                 // Under load the report changes thousands of times a second; nobody looks that often.
                 tokio::time::sleep(REPORT).await;
                 if !report.changed().await {
+                    if !stopping.is_cancelled() {
+                        fatal.raise(format!("group {}: it ended by itself", self.id));
+                    }
                     return;
                 }
             }

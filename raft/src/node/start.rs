@@ -217,7 +217,12 @@ impl Inner {
         self.roster.store(Arc::new(roster));
         self.identity.store(Arc::new(identity));
         tracing::info!(cluster = %place.cluster, node = %place.node, "taken into the cluster");
-        self.run_groups(place).await.map_err(|error| failed(chain(&error)))
+        // What is on disk says that the node is in the cluster: it runs whole, or starts anew.
+        self.run_groups(place).await.map_err(|error| {
+            let reason = chain(&error);
+            self.fatal.raise(format!("start the groups: {reason}"));
+            failed(reason)
+        })
     }
 
     /// Writes the first membership of groups that have none.

@@ -194,6 +194,10 @@ where
                             LogRequest { session: self.id, group: self.ends.group.0, body };
                         self.staged =
                             Some((LogFrame { frame: Some(Frame::Request(request)) }, bytes));
+                        // The alarm of a session that was idle rang long ago.
+                        if self.under_way.is_empty() {
+                            self.wind();
+                        }
                     }
                 }
             }

@@ -3,6 +3,7 @@
 //! No deadline covers the whole: a large state over a thin line may take long. Each step must move:
 //! a frame that the peer does not take within [`STALL`] ends the transfer, and openraft begins anew.
 
+use std::future::Future;
 use std::time::Duration;
 
 use openraft::errors::{NetworkError, StreamingError, Unreachable};
@@ -41,7 +42,7 @@ pub(crate) async fn send(
     vote: Vote,
     snapshot: Snapshot,
 ) -> Result<SnapshotResponse<TypeConfig>, Failure> {
-    let SnapshotData::Source(source) = snapshot.snapshot else {
+    let SnapshotData::Source(source, _sending) = snapshot.snapshot else {
         return Err(network("this snapshot has no frames"));
     };
     let context = peers.context();
@@ -50,7 +51,10 @@ pub(crate) async fn send(
     let node = context.roster.load().get(NodeId(ends.to)).cloned();
     let node = node.ok_or_else(|| unreachable("the node is not in the registry"))?;
     let hello = handshake::hello(&context.identity.load(), &node).map_err(network)?;
-    let _place = peer.snapshots.acquire().await.map_err(network)?;
+    // Whoever waits holds a view that keeps old files alive; better to come again with a fresh one.
+    let place = timeout(STALL, peer.snapshots.acquire()).await;
+    let _place =
+        place.map_err(|_| network("other snapshots are on their way"))?.map_err(network)?;
 
     let (out, frames) = mpsc::channel(AHEAD);
     let start = SnapshotStart {
@@ -65,7 +69,7 @@ pub(crate) async fn send(
             .await
             .map_err(unreachable)?;
         let mut replies = replies.map_err(|status| unreachable(status.message()))?.into_inner();
-        let greeting = next(&mut replies, STALL).await?;
+        let greeting = within(STALL, next(&mut replies)).await?;
         let snapshot_reply::Reply::Hello(hello) = greeting else {
             return Err(network("the peer did not greet"));
         };
@@ -86,10 +90,10 @@ pub(crate) async fn send(
     // An answer before the end is a refusal: stop sending at once.
     let reply = tokio::select! {
         biased;
-        early = next(&mut replies, INSTALL) => early?,
+        early = next(&mut replies) => early?,
         sent = sender.frames(source) => {
             sent?;
-            next(&mut replies, INSTALL).await?
+            within(INSTALL, next(&mut replies)).await?
         }
     };
     match reply {
@@ -101,15 +105,16 @@ pub(crate) async fn send(
     }
 }
 
-async fn next(
-    replies: &mut Streaming<SnapshotReply>,
-    deadline: Duration,
-) -> Result<snapshot_reply::Reply, Failure> {
-    let reply = timeout(deadline, replies.message())
-        .await
-        .map_err(|_| network("the peer did not answer in time"))?;
-    let reply = reply.map_err(|status| unreachable(status.message()))?;
+async fn next(replies: &mut Streaming<SnapshotReply>) -> Result<snapshot_reply::Reply, Failure> {
+    let reply = replies.message().await.map_err(|status| unreachable(status.message()))?;
     reply.and_then(|reply| reply.reply).ok_or_else(|| network("the peer ended the transfer"))
+}
+
+async fn within<T>(
+    deadline: Duration,
+    reply: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(deadline, reply).await.map_err(|_| network("the peer did not answer in time"))?
 }
 
 struct Sender<'a> {

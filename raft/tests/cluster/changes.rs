@@ -61,8 +61,12 @@ async fn a_node_is_replaced() {
     .await;
     assert_eq!(voters(&cluster, 0).await, Some([1, 2, 3].into()), "a fourth vote outlives no more");
 
+    let itself = refusal(cluster.node(0).remove(order(), NodeId(1), PATIENCE).await);
+    assert!(itself.contains("ask another node"), "{itself}");
     cluster.node(1).remove(order(), NodeId(1), PATIENCE).await.unwrap();
     until("the new voters", async || voters(&cluster, 1).await == Some([2, 3, 4].into())).await;
+    let running = refusal(cluster.node(1).join(order(), &cluster.machines[0].address).await);
+    assert!(running.contains("was removed for ever"), "{running}");
     cluster.machines[0].stop(std::time::Duration::ZERO).await;
     cluster.set(WALLETS, 222).await;
     assert_eq!(cluster.get(3, WALLETS).await, 222);

@@ -166,18 +166,24 @@ impl SnapshotSink {
         Ok(())
     }
 
+    /// Verifies that all of it came, unchanged.
+    ///
+    /// # Errors
+    /// [`SnapshotRefused`]: drop the sink and ask anew.
+    pub fn verify(&self) -> Result<&SnapshotMeta, SnapshotRefused> {
+        match &self.meta {
+            Some(meta) if self.ended && meta.digest == self.digest => Ok(meta),
+            Some(_) if self.ended => Err(SnapshotRefused::Digest),
+            _ => Err(SnapshotRefused::Unfinished),
+        }
+    }
+
     /// Verifies what came and makes it durable. What is left to do is to name it.
     pub(crate) fn finish(
         mut self,
         present: Option<Position>,
     ) -> Result<(Prefix, AppliedRow, SnapshotMeta), SnapshotError> {
-        let meta = match self.meta.take() {
-            Some(meta) if self.ended => meta,
-            _ => return Err(SnapshotRefused::Unfinished.into()),
-        };
-        if meta.digest != self.digest {
-            return Err(SnapshotRefused::Digest.into());
-        }
+        let meta = self.verify()?.clone();
         if meta.position < present {
             return Err(SnapshotRefused::Older.into());
         }

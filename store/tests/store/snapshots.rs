@@ -129,6 +129,7 @@ fn cut_repeated_moved_and_missing_frames_are_refused() {
     }
     for short in 0..sent.len() {
         let sink = take(other.machine(), &sent[..short]).unwrap();
+        assert_eq!(sink.verify().unwrap_err(), SnapshotRefused::Unfinished);
         let error = other.machine().finish_install(sink).unwrap_err();
         assert_eq!(refusal(error), SnapshotRefused::Unfinished);
     }
@@ -170,6 +171,7 @@ fn rows_that_are_not_what_the_header_announced_are_refused() {
     let (one, other) = (policy(Policy::default()), policy(Policy::FLOOR));
     let mut replica = Replica::in_memory(GROUP);
     let sink = take(replica.machine(), &[&one[..1], &other[1..]].concat()).unwrap();
+    assert_eq!(sink.verify().unwrap_err(), SnapshotRefused::Digest, "found before it is installed");
     let error = replica.machine().finish_install(sink).unwrap_err();
     assert_eq!(refusal(error), SnapshotRefused::Digest);
     let mut short = one.clone();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::peer::{ControlFrame, ControlRequest, ControlResponse, control_frame::Frame};
+use store::Command;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::{Status, Streaming};
 use types::{GroupId, NodeId, NodeInfo};
@@ -29,6 +30,9 @@ pub(super) async fn serve(
             () = stopped.as_mut() => return,
         };
         let Ok(Some(ControlFrame { frame: Some(Frame::Request(request)) })) = frame else { return };
+        if node.was_removed(from.id) {
+            return;
+        }
         let Ok(permit) = room.clone().acquire_owned().await else { return };
         let (node, from, out) = (node.clone(), from.id, out.clone());
         tokio::spawn(async move {
@@ -76,6 +80,7 @@ async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<B
             answer.map(|()| Bytes::new()).map_err(|error| text(&error))
         }
         ControlKind::Propose => {
+            only_acts(&request.body)?;
             let reply = group.proposals.propose(request.body).await;
             Ok(convert::encode_outcome(&reply))
         }
@@ -86,5 +91,71 @@ async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<B
             Ok(Bytes::new())
         }
         ControlKind::Status => Ok(convert::encode_view(&group.view())),
+    }
+}
+
+/// Pushes are judged by the leader's own door, to which other nodes pass them on as they were received.
+/// What nodes propose to each other is acts on the cluster, and nothing else.
+fn only_acts(command: &[u8]) -> Result<(), String> {
+    match Command::decode(command) {
+        Ok(Command::System(..)) => Ok(()),
+        Ok(Command::Push(_)) => Err("a node may propose acts on the cluster only".to_owned()),
+        Err(error) => Err(crate::error::chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use store::command::{Push, SystemCommand};
+    use store::{Caller, Policy};
+    use types::{
+        Head, HeadHash, LinkHash, MemberId, MemberSignature, RequestId, Root, SignedHead, Suite,
+        TreeHash, WalletId,
+    };
+
+    use super::*;
+    use crate::membership::act::Order;
+
+    fn push() -> Push {
+        let signer = MemberId::ZERO;
+        let head = Head {
+            suite: Suite::P256,
+            wallet: WalletId::ZERO,
+            seq: 1,
+            prev: HeadHash::ZERO,
+            history: TreeHash::ZERO,
+            root: Root::ZERO,
+            links: 1,
+            link: LinkHash::ZERO,
+            signer,
+            time_s: 0,
+        };
+        let signature = MemberSignature { member: signer, signature: [0; 64] };
+        Push {
+            content: [0; 32],
+            base: None,
+            head: SignedHead::new(&head, signature).unwrap(),
+            between: Vec::new(),
+            links: Vec::new(),
+            membership: None,
+            records: Vec::new(),
+            removed: Vec::new(),
+            data_key: None,
+            time_ms: 0,
+            leaf: store::AuditLeaf { token: [0; 32] },
+        }
+    }
+
+    #[test]
+    fn a_node_proposes_acts_and_nothing_else() {
+        let policy = Box::new(SystemCommand::SetPolicy(Policy::default()));
+        let order =
+            Order { caller: Caller::named("test"), request: RequestId::from_bytes([1; 32]) };
+        let act = Command::System(order.act(0), policy).encode().unwrap();
+        only_acts(&act).unwrap();
+        let push = Command::Push(Box::new(push())).encode().unwrap();
+        assert_eq!(only_acts(&push).unwrap_err(), "a node may propose acts on the cluster only");
+        assert!(only_acts(&act[..act.len() - 1]).is_err());
     }
 }

@@ -36,6 +36,9 @@ pub(super) async fn serve(
             () = stopped.as_mut() => return,
         };
         let Ok(Some(LogFrame { frame: Some(frame) })) = frame else { return };
+        if node.was_removed(from.id) {
+            return;
+        }
         let request = match frame {
             Frame::Request(request) => request,
             Frame::Close(close) => {

@@ -16,7 +16,7 @@ use crate::node::{Group, Inner};
 use crate::peer::convert;
 use crate::peer::snapshot::STALL;
 use crate::snapshot::SnapshotData;
-use crate::types::Snapshot;
+use crate::types::{Snapshot, position};
 
 pub(super) fn greeting(frame: SnapshotFrame) -> Option<Hello> {
     match frame.frame {
@@ -61,10 +61,16 @@ async fn receive(
     let (turn, replaced) = group.installs.begin().await;
     tracing::info!(group = %group.id, from = %from.id, "receiving a snapshot");
     let received = tokio::select! {
-        received = collect(node, &group, frames) => received?,
+        received = collect(node, from, &group, frames) => received?,
         () = replaced.cancelled() => return Err("another transfer took its place".to_owned()),
         () = node.stopping.cancelled() => return Err("this node is stopping".to_owned()),
     };
+    // openraft takes a failure to install for a broken disk and stops. So what is wrong with the
+    // snapshot itself is found before it gets there.
+    let found = received.verify().map_err(|refused| crate::error::chain(&refused))?.position;
+    if found != meta.last_log_id.as_ref().map(position) {
+        return Err("the snapshot ends elsewhere than its sender said".to_owned());
+    }
     let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
     let installed = group
         .raft
@@ -77,12 +83,14 @@ async fn receive(
 
 async fn collect(
     node: &Inner,
+    from: &NodeInfo,
     group: &Group,
     mut frames: Streaming<SnapshotFrame>,
 ) -> Result<Box<SnapshotSink>, String> {
     let mut sink = Discard(Some(Box::new(group.cell.machine().begin_install())));
     loop {
         match next(&mut frames).await? {
+            _ if node.was_removed(from.id) => return Err("the sender was removed".to_owned()),
             Some(Frame::Data(bytes)) => {
                 let Some(mut taken) = sink.0.take() else {
                     return Err("no place for a frame".to_owned());
