@@ -100,12 +100,14 @@ pub(crate) async fn run(args: AdminArgs, output: &Output) -> Result<(), Failure>
         }
         AdminCommand::Remove { name } => {
             let request = NodeRequest { name: name.clone(), request_id: new_request_id() };
-            connection.call(request, async |mut node, request| node.remove(request).await).await?;
+            let others = connection.without(&name).await?;
+            others.call(request, async |mut node, request| node.remove(request).await).await?;
             output.result(format!("{name} is removed"), &json!({ "removed": name }));
         }
         AdminCommand::Drain { name } => {
             let request = NodeRequest { name: name.clone(), request_id: new_request_id() };
-            connection.call(request, async |mut node, request| node.drain(request).await).await?;
+            let others = connection.without(&name).await?;
+            others.call(request, async |mut node, request| node.drain(request).await).await?;
             output.result(format!("{name} is draining"), &json!({ "draining": name }));
         }
         AdminCommand::Transfer { group, to } => {

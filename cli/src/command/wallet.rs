@@ -72,7 +72,7 @@ pub(crate) async fn run(args: WalletArgs, output: &Output) -> Result<(), Failure
         WalletCommand::Pull => sync::pull(&mut profile.open()?, output).await,
         WalletCommand::Watch => sync::watch(&mut profile.open()?, output).await,
         WalletCommand::Devices => devices::list(&profile.open()?, output),
-        WalletCommand::Revoke(args) => devices::revoke(&mut profile.open()?, &args, output).await,
+        WalletCommand::Revoke(args) => devices::revoke(&profile, args, output).await,
         WalletCommand::Recover(args) => recover::run(&profile, args, output).await,
         WalletCommand::Session(args) => session::run(&profile, args, output).await,
         WalletCommand::Import(args) => import::run(&mut profile.open()?, &args, output),

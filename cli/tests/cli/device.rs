@@ -99,6 +99,18 @@ fn a_wallet_lives_on_two_devices_and_comes_back_from_its_code() {
     let proof = two.run(&["session", "proof", "POST", "/holdfast.v1.Wallets/Pull"]).done().json();
     assert_eq!(proof["dpop"].as_str().unwrap().split('.').count(), 3);
 
+    // The revoker code needs no wallet on the device that types it in.
+    let (three, revoker) = (Device::new(&dev, &scratch, "three"), scratch.path().join("revoker"));
+    let created = three.first(&["create", "--no-passphrase", "--revoker"]).done();
+    let announced: serde_json::Value =
+        serde_json::from_str(created.out.lines().next().unwrap()).unwrap();
+    write_secret(&revoker, announced["revoker_code"].as_str().unwrap().as_bytes());
+    let devices = three.run(&["devices"]).done().json();
+    let id = devices["devices"][0]["id"].as_str().unwrap();
+    let by_code = ["revoke", id, "--by-code", "--code-file", revoker.to_str().unwrap()];
+    Device::new(&dev, &scratch, "elsewhere").first(&by_code).done();
+    assert_eq!(three.run(&["pull"]).code, 1, "a revoked device is refused");
+
     // Device two puts device one out, by name.
     two.run(&["revoke", "phone"]).done();
     fs::write(&file, b"too late").unwrap();

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use anyhow::anyhow;
-use proto::admin::admin_client::AdminClient;
+use proto::admin::{NodesRequest, admin_client::AdminClient};
 use rustls::ClientConfig;
 use server::cluster::{
     Description,
@@ -74,6 +74,18 @@ impl Connection {
         &self.endpoints
     }
 
+    /// The same cluster without one node: what shall become of a node is asked of the others, as it
+    /// cannot see its own leaving to its end.
+    pub(crate) async fn without(self, name: &str) -> Result<Connection, Failure> {
+        let reply = self.call(NodesRequest {}, async |mut node, request| node.nodes(request).await);
+        let nodes = reply.await?.nodes;
+        let others = nodes.iter().filter(|node| node.name != name && node.state != "removed");
+        let mut endpoints: Vec<String> = others.map(|node| node.endpoint.clone()).collect();
+        endpoints.sort_by_key(|endpoint| !self.endpoints.contains(endpoint));
+        let endpoints = if endpoints.is_empty() { self.endpoints } else { endpoints };
+        Ok(Connection { endpoints, tls: self.tls })
+    }
+
     /// A connection to exactly this endpoint.
     pub(crate) async fn to(&self, endpoint: &str) -> Result<AdminClient<Channel>, Failure> {
         Ok(connect(endpoint, self.tls.clone()).await?)
@@ -97,7 +109,7 @@ impl Connection {
             };
             match call(node, request.clone()).await {
                 Ok(reply) => return Ok(reply.into_inner()),
-                Err(status) if status.code() == Code::Unavailable => {
+                Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
                     last = Some(Failure::from(status).context(format!("asking {endpoint}")));
                 }
                 Err(status) => return Err(status.into()),

@@ -1,9 +1,11 @@
 //! `wallet devices` and `wallet revoke`.
 
+use super::{ProfileArgs, recover::code_text};
 use crate::{failure::Failure, output::Output};
 use anyhow::anyhow;
-use client::{Device, Wallet};
+use client::{Device, Revoker, RevokerCode, Wallet};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use types::{MemberId, MemberKind};
 
 /// Arguments of `holdfast wallet revoke`.
@@ -11,6 +13,13 @@ use types::{MemberId, MemberKind};
 pub(super) struct RevokeArgs {
     /// The device: its id as `devices` shows it, the beginning of its id, or its name.
     device: String,
+    /// Revoke with the revoker code, which is asked for; no wallet on this device is needed. Names are
+    /// sealed from it, so the device is given by its id.
+    #[arg(long)]
+    by_code: bool,
+    /// Read the revoker code from this file (mode 0600), not from the terminal.
+    #[arg(long, value_name = "FILE", requires = "by_code")]
+    code_file: Option<PathBuf>,
 }
 
 pub(super) fn list(wallet: &Wallet, output: &Output) -> Result<(), Failure> {
@@ -27,12 +36,23 @@ pub(super) fn list(wallet: &Wallet, output: &Output) -> Result<(), Failure> {
 }
 
 pub(super) async fn revoke(
-    wallet: &mut Wallet,
-    args: &RevokeArgs,
+    profile: &ProfileArgs,
+    args: RevokeArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let id = find(&wallet.devices()?, &args.device)?;
-    wallet.revoke(id).await?;
+    let id = if args.by_code {
+        let text = code_text(args.code_file, "Revoker code: ")?;
+        let code = RevokerCode::parse(text.as_str()).map_err(Failure::usage)?;
+        let mut revoker = Revoker::open(profile.settings(None)?, &code).await?;
+        let id = find(&revoker.devices(), &args.device)?;
+        revoker.revoke(id).await?;
+        id
+    } else {
+        let mut wallet = profile.open()?;
+        let id = find(&wallet.devices()?, &args.device)?;
+        wallet.revoke(id).await?;
+        id
+    };
     output.result(
         format!("{id} is revoked; every node refuses it from now on"),
         &json!({ "revoked": id.to_string() }),

@@ -35,7 +35,8 @@ pub(super) async fn run(
     args: RecoverArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let code = code(args.code_file)?;
+    let text = code_text(args.code_file, "Recovery code: ")?;
+    let code = RecoveryCode::parse(text.as_str()).map_err(Failure::usage)?;
     let options = RecoverOptions {
         device_name: args.name,
         protection: profile.protection(&args.protection)?,
@@ -87,17 +88,28 @@ fn show(wallet: &Wallet, report: &RecoveryReport, output: &Output) -> Result<(),
     Ok(())
 }
 
-fn code(file: Option<PathBuf>) -> Result<RecoveryCode, Failure> {
+/// A code that was written down, as it is typed in now. Never an argument: those are seen by everybody
+/// on the machine.
+pub(super) fn code_text(file: Option<PathBuf>, prompt: &str) -> Result<Typed, Failure> {
     let typed = match file {
         Some(file) => server::config::read_secret(&file).map_err(Failure::usage)?,
-        None => rpassword::prompt_password("Recovery code: ")
+        None => rpassword::prompt_password(prompt)
             .map(|text| Secret::new(text.into_bytes()))
             .map_err(|error| {
                 Failure::usage(anyhow!("there is no terminal to ask on ({error}); use --code-file"))
             })?,
     };
-    let text = std::str::from_utf8(typed.expose()).unwrap_or_default().trim();
-    RecoveryCode::parse(text).map_err(Failure::usage)
+    Ok(Typed(typed))
+}
+
+/// What was typed in; wiped when dropped.
+pub(super) struct Typed(Secret);
+
+impl Typed {
+    /// The text; empty if it is none.
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.0.expose()).unwrap_or_default().trim()
+    }
 }
 
 fn parse_keep(text: &str) -> Result<Keep, String> {
