@@ -148,6 +148,42 @@ async fn silence_is_cut_off() {
     assert!(began.elapsed() >= Duration::from_millis(300));
 }
 
+/// Whoever comes when every place is taken waits until one is free.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_limited() {
+    let served = serve(Limits { connections: 1, ..Limits::PUBLIC }).await;
+    let held = TcpStream::connect(served.address).await.unwrap();
+    let mut waiting = std::pin::pin!(ask(&served, None));
+    let early = tokio::time::timeout(Duration::from_millis(300), waiting.as_mut()).await;
+    assert!(early.is_err(), "there was a place for a second connection");
+    drop(held);
+    assert_eq!(waiting.await.unwrap(), "a stranger at 127.0.0.1");
+}
+
+/// A connection is told in its first frame how many requests it may have at once (RFC 9113, 6.5.2).
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_a_connection_are_limited() {
+    let served = serve(Limits { streams: 7, ..Limits::PUBLIC }).await;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots(&served.ca))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], 4, "the first frame is SETTINGS");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    stream.read_exact(&mut settings).await.unwrap();
+    let max_concurrent_streams = [0, 3, 0, 0, 0, 7];
+    assert!(settings.chunks(6).any(|one| one == max_concurrent_streams), "{settings:?}");
+}
+
 /// Shutdown ends the listener, idle connections with it, within the time to drain.
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_ends_everything() {

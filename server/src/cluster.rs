@@ -28,6 +28,7 @@ pub use add::add;
 pub use description::{Description, DescriptionError, NodeDescription};
 pub use plan::NodePlan;
 pub use prepare::{PreparedNode, RealHosts, prepare};
+pub use rustix::process::Signal;
 pub use scratch::Scratch;
 pub use start::Options;
 pub use wait::group_of;

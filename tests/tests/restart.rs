@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use client::{Keep, Record};
+use server::cluster::Signal;
 use std::time::{Duration, Instant};
 use tests::{
     Plan,
@@ -68,4 +69,30 @@ async fn sigterm_hands_over_and_ends_with_zero() {
     );
     lab.restart(leader).await;
     lab.equal().await;
+}
+
+/// A leader whose followers have stopped answering cannot hand over, and drains for as long as it may.
+/// A second SIGTERM ends it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sigterm_ends_a_drain() {
+    let mut lab = Plan::of(3).setting("drain.timeout_ms", 600_000).start().await;
+    let leader = lab.leader(GROUP).await;
+    for node in (0..3).filter(|node| *node != leader) {
+        lab.cluster.node(node).unwrap().process().unwrap().signal(Signal::STOP).unwrap();
+    }
+    let terminate = |lab: &mut tests::Lab| {
+        lab.cluster.node(leader).unwrap().process().unwrap().signal(Signal::TERM).unwrap();
+    };
+    terminate(&mut lab);
+    let said = "a second signal ends this process at once";
+    tests::lab::until("it drains", PATIENCE, async || lab.log(leader).contains(said).then_some(()))
+        .await;
+    terminate(&mut lab);
+    let begun = Instant::now();
+    let ended = tests::lab::until("it ends", PATIENCE, async || {
+        lab.cluster.node(leader).unwrap().process().unwrap().exited().unwrap()
+    })
+    .await;
+    assert_eq!(ended.code(), Some(128 + 15), "{}", lab.log(leader));
+    assert!(begun.elapsed() < Duration::from_secs(5), "at once: {:?}", begun.elapsed());
 }

@@ -203,6 +203,10 @@ async fn a_revoked_device_pushes_no_more_and_a_rotation_is_due() {
     let revoked = owner.change(Change { revoke: Some(tablet.id()), ..Change::default() });
     cluster.one().push(&revoked).await.unwrap();
     assert_eq!(code(cluster.one().push(&last).await), "member_inactive");
+    let named = MemberSignature { member: tablet.id(), signature: [1; 64] };
+    let by_stranger = Commit { head: SignedHead::new(last.head.head(), named).unwrap(), ..last };
+    let refused = code(cluster.one().push(&by_stranger).await);
+    assert_eq!(refused, "bad_signature", "who does not hold the key is not told");
 
     let mut due = owner.draft(Change { put: vec![(id, b"phone".to_vec())], ..Change::default() });
     assert_eq!(code(cluster.one().push(&due).await), "rotation_due");
