@@ -103,12 +103,17 @@ impl Vault {
             .map_or_else(String::new, |leader| leader.endpoint)
     }
 
-    /// Refuses on a node that serves no wallets: a witness, or one without a key to wrap and open with.
+    /// Refuses on a node that serves no wallets: a witness, one without a key to wrap and open with, or
+    /// one that does not know yet which there are.
     fn serves(&self) -> Result<(), VaultError> {
         if self.node.config().role == Role::Witness {
             Err(VaultError::Unavailable("a witness serves no wallets: ask a data node"))
         } else if self.keyring.is_locked() {
             Err(VaultError::Locked)
+        } else if self.node.identity().place.is_none() {
+            Err(VaultError::NoCluster)
+        } else if !self.node.knows_cluster() {
+            Err(VaultError::Unavailable("this node is starting"))
         } else {
             Ok(())
         }
@@ -118,11 +123,10 @@ impl Vault {
     fn group_of(&self, wallet: &WalletId) -> Result<GroupId, VaultError> {
         match self.node.group_of(wallet) {
             Some(group) => Ok(group),
-            None if self.node.identity().place.is_none() => Err(VaultError::NoCluster),
-            None if !self.node.knows_cluster() => {
-                Err(VaultError::Unavailable("this node is starting"))
+            None => {
+                self.serves()?;
+                Err(VaultError::Region(wallet.region()))
             }
-            None => Err(VaultError::Region(wallet.region())),
         }
     }
 

@@ -77,6 +77,8 @@ async fn a_joint_membership_that_is_found_is_finished() {
     let group = node.inner.group(types::GroupId::FIRST_WALLET).unwrap();
     let mut report = group.report();
     assert!(report.until(|seen| seen.state.is_leader()).await);
+    // A leader changes members once an entry of its own term is committed.
+    node.read(types::GroupId::FIRST_WALLET).await.unwrap();
     // Whatever the reconciler does first, the log's membership is the present one or a later one.
     let replica = crate::types::Replica { dc: "a".to_owned() };
     let nodes = BTreeMap::from([(1, replica)]);
