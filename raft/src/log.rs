@@ -32,6 +32,7 @@ use crate::types::{Entry, LogId, TypeConfig, Vote};
 pub(crate) mod entry;
 pub(crate) mod keys;
 pub(crate) mod marks;
+mod read;
 mod tail;
 pub(crate) mod writer;
 
@@ -44,8 +45,6 @@ mod tests;
 const TAIL_BYTES: usize = 8 << 20;
 /// Bytes of entries in one message to a peer, and in one run that is applied.
 pub(crate) const RUN_BYTES: usize = 1 << 20;
-/// How often a read starts over because entries were purged or truncated under it.
-const READ_TRIES: usize = 8;
 
 /// Why a log cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -170,110 +169,9 @@ fn last_entry(engine: &dyn Engine, group: GroupId) -> io::Result<Option<LogId>> 
     Ok(Some(entry::decode_entry(index, value).map_err(io::Error::other)?.log_id))
 }
 
-/// Entries from `start` up to `end` in the engine, as many as fit into `limit_bytes` but at least one.
-fn disk_entries(
-    engine: &dyn Engine,
-    group: GroupId,
-    start: u64,
-    end: u64,
-    limit_bytes: usize,
-) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    let mut bytes = 0;
-    let mut failed = None;
-    let mut visit = |key: &[u8], value: &[u8]| {
-        let decoded = match keys::index(key) {
-            Some(index) => {
-                entry::decode_entry(index, Bytes::copy_from_slice(value)).map_err(io::Error::other)
-            }
-            None => Err(io::Error::other("decode log key: not an entry's")),
-        };
-        match decoded {
-            Ok(entry) => {
-                bytes += entry::weight(&entry);
-                if bytes > limit_bytes && !entries.is_empty() {
-                    return ControlFlow::Break(());
-                }
-                entries.push(entry);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    };
-    engine
-        .scan(
-            Column::Log,
-            &keys::entry(group, start),
-            &keys::entry(group, end),
-            Direction::Forward,
-            &mut visit,
-        )
-        .map_err(io::Error::other)?;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(entries),
-    }
-}
-
 impl GroupLog {
     pub(crate) fn new(shared: Arc<Shared>, queue: LogQueue) -> Self {
         GroupLog { shared, queue }
-    }
-
-    /// Entries from `start` up to `end` that the log contains, as many as fit into `limit_bytes`
-    /// but at least one.
-    async fn read(&self, start: u64, end: u64, limit_bytes: usize) -> io::Result<Vec<Entry>> {
-        for _ in 0..READ_TRIES {
-            let (start, disk_end, newer, epoch) = {
-                let tail = self.shared.tail();
-                let start = start.max(tail.start_index());
-                let end = end.min(tail.end_index());
-                let first = tail.first_index();
-                if start >= end {
-                    return Ok(Vec::new());
-                }
-                if start >= first {
-                    return Ok(tail.read(start, end, limit_bytes));
-                }
-                (
-                    start,
-                    end.min(first),
-                    if end > first { tail.read(first, end, limit_bytes) } else { Vec::new() },
-                    tail.epoch(),
-                )
-            };
-            let (engine, group) = (self.shared.engine.clone(), self.shared.group);
-            let older = tokio::task::spawn_blocking(move || {
-                disk_entries(engine.as_ref(), group, start, disk_end, limit_bytes)
-            });
-            let mut entries = older.await.map_err(io::Error::other)??;
-            // A purge or a truncation may have come between the two looks. Then look again.
-            let follows = |entries: &[Entry]| {
-                entries
-                    .iter()
-                    .enumerate()
-                    .all(|(at, entry)| entry.log_id.index == start + at as u64)
-            };
-            let truncated = self.shared.tail().epoch() != epoch;
-            if truncated || entries.is_empty() || !follows(&entries) {
-                continue;
-            }
-            if start + entries.len() as u64 == disk_end {
-                entries.extend(newer);
-                let mut bytes = 0;
-                let fits = entries.iter().take_while(|entry| {
-                    bytes += entry::weight(entry);
-                    bytes <= limit_bytes
-                });
-                let fits = fits.count().max(1);
-                entries.truncate(fits);
-            }
-            return Ok(entries);
-        }
-        Err(io::Error::other("entries between the purged and the last one are not in the log"))
     }
 }
 

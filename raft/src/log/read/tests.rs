@@ -1,0 +1,116 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use openraft::EntryPayload;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use prometheus_client::registry::Registry;
+use store::engine::Visit;
+use store::engine::memory::MemoryEngine;
+use store::{Batch, Durability, EngineView, Fault};
+
+use super::*;
+use crate::fatal::FatalSignal;
+use crate::log::marks::{Mark, Marks};
+use crate::log::writer::LogQueue;
+use crate::log::{TAIL_BYTES, open_marks, recover};
+use crate::metrics::NodeMetrics;
+use crate::types::{CommandBytes, LogId, leader_id};
+
+const GROUP: GroupId = GroupId(1);
+const ENTRY_BYTES: usize = 64 << 10;
+
+/// An engine whose first scan forward is held back until it is let go.
+struct Held {
+    inner: MemoryEngine,
+    first: Mutex<Option<(SyncSender<()>, Receiver<()>)>>,
+}
+
+impl EngineView for Held {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.inner.get(column, key)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
+        if direction == Direction::Forward
+            && let Some((entered, go)) = self.first.lock().unwrap().take()
+        {
+            entered.send(()).unwrap();
+            go.recv().unwrap();
+        }
+        self.inner.scan(column, from, to, direction, visit)
+    }
+}
+
+impl Engine for Held {
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), Fault> {
+        self.inner.write(batch, durability)
+    }
+
+    fn sync(&self) -> Result<(), Fault> {
+        self.inner.sync()
+    }
+
+    fn flush(&self, column: Column) -> Result<(), Fault> {
+        self.inner.flush(column)
+    }
+
+    fn snapshot(&self) -> Arc<dyn EngineView> {
+        self.inner.snapshot()
+    }
+}
+
+fn id(term: u64, index: u64) -> LogId {
+    LogId::new(leader_id(term, 1), index)
+}
+
+fn entries(term: u64, indexes: std::ops::Range<u64>) -> impl Iterator<Item = Entry> {
+    indexes.map(move |index| {
+        let payload = EntryPayload::Normal(CommandBytes(Bytes::from(vec![0; ENTRY_BYTES])));
+        Entry { log_id: id(term, index), payload }
+    })
+}
+
+/// A leader's entries, replaced by another leader's while they are being read: the read returns the log
+/// as it is then, and not a part of each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_truncation_during_a_read_does_not_mix_two_logs() {
+    let directory = tempfile::tempdir().unwrap();
+    let marks = directory.path().join("marks");
+    Marks::create(&marks).unwrap();
+    let (entered, reading) = sync_channel(1);
+    let (go, held) = sync_channel(1);
+    let first = Mutex::new(Some((entered, held)));
+    let engine: Arc<dyn Engine> = Arc::new(Held { inner: MemoryEngine::new(), first });
+    let metrics = NodeMetrics::register(&mut Registry::default()).log;
+    let marks = open_marks(&marks).unwrap();
+    let (queue, _writer) =
+        LogQueue::start(engine.clone(), marks, metrics, FatalSignal::new()).unwrap();
+    let shared = recover(&engine, GROUP, Mark::default()).unwrap();
+    let mut log = GroupLog::new(shared, queue);
+
+    // Twice what the tail holds: the first half is read from disk.
+    let count = 2 * (TAIL_BYTES / ENTRY_BYTES) as u64;
+    log.blocking_append(entries(1, 0..count)).await.unwrap();
+    assert!(log.shared.tail().first_index() > 10, "nothing left the tail");
+    let reader = log.clone();
+    let read = tokio::spawn(async move { reader.read(0, count, usize::MAX).await });
+    reading.recv().unwrap();
+    log.truncate_after(Some(id(1, 9))).await.unwrap();
+    log.blocking_append(entries(2, 10..count)).await.unwrap();
+    go.send(()).unwrap();
+
+    let found: Vec<_> =
+        read.await.unwrap().unwrap().into_iter().map(|entry| entry.log_id).collect();
+    let expected: Vec<_> =
+        (0..count).map(|index| id(if index < 10 { 1 } else { 2 }, index)).collect();
+    assert_eq!(found, expected);
+}
