@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -23,6 +24,10 @@ use crate::types::{
     Entry, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, log_id,
     position,
 };
+
+/// How long a snapshot that is due may be put off while the state is being sent: the log grows
+/// meanwhile, and must not grow without end for a line that is too slow.
+const PUT_OFF: Duration = Duration::from_secs(3600);
 
 /// One group's state on this node: the machine, and how far it has come.
 pub(crate) struct Cell {
@@ -127,7 +132,9 @@ impl Cell {
 
 /// openraft's handle on one group's state.
 pub(crate) struct StateMachine {
-    pub(crate) cell: Arc<Cell>,
+    cell: Arc<Cell>,
+    /// Since when a snapshot is due that has been put off.
+    put_off: Option<Instant>,
 }
 
 /// One run of entries on its way into the machine.
@@ -147,6 +154,10 @@ impl Run {
 }
 
 impl StateMachine {
+    pub(crate) fn new(cell: Arc<Cell>) -> Self {
+        StateMachine { cell, put_off: None }
+    }
+
     async fn apply_run(&self, run: Run) -> io::Result<()> {
         let Some(last) = run.entries.last().map(|entry| entry.position) else { return Ok(()) };
         let entries = run.entries;
@@ -162,9 +173,7 @@ impl StateMachine {
 
     /// What openraft calls the snapshot's meta: the place and membership that the state stands at.
     fn meta(&self) -> io::Result<SnapshotMeta> {
-        let applied = self.cell.machine().applied();
-        let (last_log_id, last_membership) = state(applied)?;
-        Ok(SnapshotMeta { last_log_id, last_membership })
+        meta(self.cell.machine().applied())
     }
 }
 
@@ -177,6 +186,12 @@ fn to_store(entry: Entry) -> store::Entry {
         }
     };
     store::Entry { position: position(&entry.log_id), payload }
+}
+
+/// What openraft calls the meta of a snapshot that stands where `applied` says.
+pub(crate) fn meta(applied: store::Applied) -> io::Result<SnapshotMeta> {
+    let (last_log_id, last_membership) = state(applied)?;
+    Ok(SnapshotMeta { last_log_id, last_membership })
 }
 
 fn state(applied: store::Applied) -> io::Result<(Option<LogId>, StoredMembership)> {
@@ -216,8 +231,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     /// Not while the state is being sent: building one lets the log be purged, and the replica that
     /// has just been sent the state would find the entries behind it gone, and need it sent again.
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<MetaOnly> {
-        let waits = !force && self.cell.is_sending();
-        (!waits).then(|| MetaOnly { cell: self.cell.clone(), meta: self.meta() })
+        let may_wait = !force && self.cell.is_sending();
+        if may_wait && self.put_off.get_or_insert_with(Instant::now).elapsed() < PUT_OFF {
+            return None;
+        }
+        self.put_off = None;
+        Some(MetaOnly { cell: self.cell.clone(), meta: self.meta() })
     }
 
     async fn get_snapshot_builder(&mut self) -> MetaOnly {
@@ -253,3 +272,6 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(Some(Snapshot { meta, snapshot }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,7 @@ impl Group {
             append_deadline: timing.append_deadline(),
         };
         let log = GroupLog::new(shared, node.queue.clone());
-        let machine = StateMachine { cell: cell.clone() };
+        let machine = StateMachine::new(cell.clone());
         let raft = Raft::new(own.0, settings, network, log, machine).await;
         let raft = raft.map_err(|error| failed(chain(&error)))?;
 

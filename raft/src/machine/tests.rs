@@ -1,0 +1,39 @@
+#![allow(clippy::unwrap_used)]
+
+use prometheus_client::registry::Registry;
+use store::engine::memory::MemoryEngine;
+
+use super::*;
+use crate::metrics::NodeMetrics;
+
+fn machine() -> StateMachine {
+    let metrics = NodeMetrics::register(&mut Registry::default()).group(GroupId(2));
+    let engine = Arc::new(MemoryEngine::new());
+    StateMachine::new(Cell::open(engine, GroupId(2), metrics, FatalSignal::new()).unwrap())
+}
+
+/// Building a snapshot lets the log be purged, and a replica that is being sent the state needs the
+/// entries behind it.
+#[tokio::test]
+async fn a_snapshot_waits_while_the_state_is_sent() {
+    let mut machine = machine();
+    let one = SnapshotData::pin(&machine.cell).await.unwrap();
+    let other = SnapshotData::pin(&machine.cell).await.unwrap();
+    assert!(machine.try_create_snapshot_builder(false).await.is_none());
+    drop(one);
+    assert!(machine.try_create_snapshot_builder(false).await.is_none());
+    assert!(machine.try_create_snapshot_builder(true).await.is_some(), "an order is an order");
+    drop(other);
+    assert!(machine.try_create_snapshot_builder(false).await.is_some());
+}
+
+/// One transfer after another must not let the log grow without end.
+#[tokio::test]
+async fn a_snapshot_does_not_wait_for_ever() {
+    let mut machine = machine();
+    let _sending = SnapshotData::pin(&machine.cell).await.unwrap();
+    assert!(machine.try_create_snapshot_builder(false).await.is_none());
+    machine.put_off = machine.put_off.and_then(|since| since.checked_sub(PUT_OFF));
+    assert!(machine.try_create_snapshot_builder(false).await.is_some());
+    assert!(machine.try_create_snapshot_builder(false).await.is_none(), "the next one waits anew");
+}
