@@ -9,5 +9,6 @@ mod certificates;
 mod changes;
 mod elections;
 mod harness;
+mod hostile;
 mod refusals;
 mod snapshots;

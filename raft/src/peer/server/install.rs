@@ -12,11 +12,13 @@ use tokio::time::timeout;
 use tonic::{Status, Streaming};
 use types::{GroupId, NodeInfo};
 
+use crate::error::chain;
+use crate::machine;
 use crate::node::{Group, Inner};
 use crate::peer::convert;
 use crate::peer::snapshot::STALL;
 use crate::snapshot::SnapshotData;
-use crate::types::{Snapshot, position};
+use crate::types::{Snapshot, SnapshotMeta, Vote};
 
 pub(super) fn greeting(frame: SnapshotFrame) -> Option<Hello> {
     match frame.frame {
@@ -65,12 +67,7 @@ async fn receive(
         () = replaced.cancelled() => return Err("another transfer took its place".to_owned()),
         () = node.stopping.cancelled() => return Err("this node is stopping".to_owned()),
     };
-    // openraft takes a failure to install for a broken disk and stops. So what is wrong with the
-    // snapshot itself is found before it gets there.
-    let found = received.verify().map_err(|refused| crate::error::chain(&refused))?.position;
-    if found != meta.last_log_id.as_ref().map(position) {
-        return Err("the snapshot ends elsewhere than its sender said".to_owned());
-    }
+    check(&group, &vote, &meta, &received)?;
     let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
     let installed = group
         .raft
@@ -79,6 +76,31 @@ async fn receive(
         .map_err(|error| error.to_string())?;
     drop(turn);
     Ok(convert::encode_snapshot_response(&installed))
+}
+
+/// Finds what is wrong with a snapshot before openraft sees it, which takes a failure to install for
+/// a broken disk, and a contradiction for a fault of its own, and ends the group over either.
+fn check(
+    group: &Group,
+    vote: &Vote,
+    meta: &SnapshotMeta,
+    received: &SnapshotSink,
+) -> Result<(), String> {
+    let found = received.verify().map_err(|refused| chain(&refused))?;
+    let membership = found.membership.as_ref().map(|at| (at.position, at.bytes.clone()));
+    let applied = store::Applied { position: found.position, membership };
+    if machine::meta(applied).map_err(|error| error.to_string())? != *meta {
+        return Err("the snapshot is not the one that its sender announced".to_owned());
+    }
+    let Some(last) = meta.last_log_id else { return Err("the snapshot is empty".to_owned()) };
+    if last.leader_id > vote.leader_id {
+        return Err("the snapshot holds entries of a later leader than its sender".to_owned());
+    }
+    let committed = group.report().now().local_committed;
+    if committed.is_some_and(|here| last > here && last.index <= here.index) {
+        return Err("the snapshot contradicts what is committed here".to_owned());
+    }
+    Ok(())
 }
 
 async fn collect(
@@ -105,7 +127,7 @@ async fn collect(
                     if let SnapshotError::Fault(fault) = &error {
                         group.cell.stop(fault);
                     }
-                    crate::error::chain(&error)
+                    chain(&error)
                 })?;
                 node.peer_metrics().snapshot_received();
             }
