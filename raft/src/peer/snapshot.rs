@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use openraft::errors::{NetworkError, StreamingError, Unreachable};
 use openraft::raft::SnapshotResponse;
 use proto::peer::peer_client::PeerClient;
@@ -13,10 +14,10 @@ use proto::peer::{
     Hello, SnapshotEnd, SnapshotFrame, SnapshotReply, SnapshotStart, snapshot_frame, snapshot_reply,
 };
 use store::SnapshotSource;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::Status;
 use types::NodeId;
 
 use crate::metrics::PeerMetrics;
@@ -51,17 +52,14 @@ pub(crate) async fn send(
     let node = context.roster.load().get(NodeId(ends.to)).cloned();
     let node = node.ok_or_else(|| unreachable("the node is not in the registry"))?;
     let hello = handshake::hello(&context.identity.load(), &node).map_err(network)?;
-    // Whoever waits holds a view that keeps old files alive; better to come again with a fresh one.
-    let place = timeout(STALL, peer.snapshots.acquire()).await;
-    let _place =
-        place.map_err(|_| network("other snapshots are on their way"))?.map_err(network)?;
+    let _place = place(&peer.snapshots, STALL).await?;
 
     let (out, frames) = mpsc::channel(AHEAD);
     let start = SnapshotStart {
         group: ends.group.0,
         meta: convert::encode_snapshot_start(&(vote, snapshot.meta)),
     };
-    let sender = Sender { out, metrics: &context.metrics };
+    let sender = Sender { out, metrics: &context.metrics, stall: STALL, install: INSTALL };
     let mut client =
         PeerClient::new(peer.snapshot.clone()).max_encoding_message_size(MESSAGE_BYTES);
     let exchange = async {
@@ -87,16 +85,7 @@ pub(crate) async fn send(
     {
         return Err(network("another node answered"));
     }
-    // An answer before the end is a refusal: stop sending at once.
-    let reply = tokio::select! {
-        biased;
-        early = next(&mut replies) => early?,
-        sent = sender.frames(source) => {
-            sent?;
-            within(INSTALL, next(&mut replies)).await?
-        }
-    };
-    match reply {
+    match sender.transfer(source, &mut replies).await? {
         snapshot_reply::Reply::Body(body) => {
             convert::decode_snapshot_response(body).map_err(network)
         }
@@ -105,8 +94,19 @@ pub(crate) async fn send(
     }
 }
 
-async fn next(replies: &mut Streaming<SnapshotReply>) -> Result<snapshot_reply::Reply, Failure> {
-    let reply = replies.message().await.map_err(|status| unreachable(status.message()))?;
+/// A place among the snapshots on their way to a peer. Whoever waits holds a view that keeps old files
+/// alive: better to come again with a fresh one.
+async fn place(places: &Semaphore, patience: Duration) -> Result<SemaphorePermit<'_>, Failure> {
+    let place = timeout(patience, places.acquire()).await;
+    place.map_err(|_| network("other snapshots are on their way"))?.map_err(network)
+}
+
+async fn next<R>(replies: &mut R) -> Result<snapshot_reply::Reply, Failure>
+where
+    R: Stream<Item = Result<SnapshotReply, Status>> + Unpin,
+{
+    let reply = replies.next().await.transpose();
+    let reply = reply.map_err(|status| unreachable(status.message()))?;
     reply.and_then(|reply| reply.reply).ok_or_else(|| network("the peer ended the transfer"))
 }
 
@@ -120,11 +120,33 @@ async fn within<T>(
 struct Sender<'a> {
     out: mpsc::Sender<SnapshotFrame>,
     metrics: &'a PeerMetrics,
+    /// How long one frame may wait.
+    stall: Duration,
+    /// How long the answer may take, once all frames are sent.
+    install: Duration,
 }
 
 impl Sender<'_> {
+    /// Sends all frames and waits for what the peer says of them. An answer before the end is a
+    /// refusal: then nothing more is sent.
+    async fn transfer<R>(
+        &self,
+        source: Box<SnapshotSource>,
+        replies: &mut R,
+    ) -> Result<snapshot_reply::Reply, Failure>
+    where
+        R: Stream<Item = Result<SnapshotReply, Status>> + Unpin,
+    {
+        tokio::select! {
+            biased;
+            early = next(replies) => return early,
+            sent = self.frames(source) => sent?,
+        }
+        within(self.install, next(replies)).await
+    }
+
     async fn push(&self, frame: snapshot_frame::Frame) -> Result<(), Failure> {
-        let sent = timeout(STALL, self.out.send(SnapshotFrame { frame: Some(frame) })).await;
+        let sent = timeout(self.stall, self.out.send(SnapshotFrame { frame: Some(frame) })).await;
         let sent = sent.map_err(|_| network("the peer takes no more frames"))?;
         sent.map_err(|_| unreachable("the connection is lost"))
     }
@@ -153,3 +175,6 @@ fn unreachable(reason: impl ToString) -> Failure {
 fn network(reason: impl ToString) -> Failure {
     StreamingError::Network(NetworkError::from_string(reason))
 }
+
+#[cfg(test)]
+mod tests;
