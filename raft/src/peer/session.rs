@@ -290,3 +290,6 @@ impl<S> Drop for Session<S> {
 fn unreachable(reason: &str) -> RPCError<TypeConfig> {
     RPCError::Unreachable(Unreachable::from_string(reason))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+#![allow(clippy::unwrap_used)]
+
+use futures::{StreamExt, poll};
+use proto::peer::LogResponse;
+
+use super::*;
+use crate::types::{LogId, Vote, leader_id};
+
+const ENDS: Ends = Ends { group: GroupId(2), from: 1, to: 3 };
+
+type Requests = ReceiverStream<AppendEntriesRequest<TypeConfig>>;
+
+/// A session, and what stands on both of its sides.
+struct Line {
+    log: Arc<Log>,
+    session: Session<Requests>,
+    requests: mpsc::Sender<AppendEntriesRequest<TypeConfig>>,
+    sent: mpsc::Receiver<LogFrame>,
+}
+
+impl Line {
+    /// One frame at a time fits into the link.
+    fn open(deadline: Duration) -> Self {
+        let (out, sent) = mpsc::channel(1);
+        let (requests, input) = mpsc::channel(4);
+        let log = Arc::new(Log::new(out));
+        let input = ReceiverStream::new(input);
+        let session = Session::open(log.clone(), ENDS, input, deadline).ok().unwrap();
+        Line { log, session, requests, sent }
+    }
+
+    /// Has the peer answer the session's oldest request.
+    async fn answer(&mut self, answer: &StreamAppendResult<TypeConfig>) -> Item {
+        let body = convert::encode_session_response(answer);
+        let response = LogResponse { session: self.session.id, body };
+        self.log.receive(LogFrame { frame: Some(Frame::Response(response)) }).unwrap();
+        self.session.next().await.unwrap()
+    }
+
+    /// Sends one request through to the peer.
+    async fn ask(&mut self) {
+        self.requests.send(request()).await.unwrap();
+        assert!(poll!(self.session.next()).is_pending());
+        assert!(matches!(self.sent.recv().await.unwrap().frame, Some(Frame::Request(_))));
+    }
+}
+
+fn request() -> AppendEntriesRequest<TypeConfig> {
+    let vote = Vote { leader_id: leader_id(5, 1), committed: true };
+    AppendEntriesRequest { vote, prev_log_id: None, entries: Vec::new(), leader_commit: None }
+}
+
+fn id(index: u64) -> LogId {
+    LogId::new(leader_id(5, 1), index)
+}
+
+fn another() -> LogFrame {
+    LogFrame { frame: Some(Frame::Close(LogClose { session: 99, error: String::new() })) }
+}
+
+/// Time in which nothing was asked is not held against the peer, even where the link is full and the
+/// request has to wait for its place.
+#[tokio::test]
+async fn an_idle_session_does_not_run_late() {
+    let deadline = Duration::from_millis(50);
+    let mut line = Line::open(deadline);
+    line.log.out.send(another()).await.unwrap();
+    assert!(poll!(line.session.next()).is_pending());
+    tokio::time::sleep(2 * deadline).await;
+    line.requests.send(request()).await.unwrap();
+    assert!(poll!(line.session.next()).is_pending(), "it was asked only now");
+}
+
+/// Nor is it after an answer.
+#[tokio::test]
+async fn an_answered_session_does_not_run_late() {
+    let deadline = Duration::from_millis(50);
+    let mut line = Line::open(deadline);
+    line.ask().await;
+    line.answer(&Ok(Some(id(7)))).await.unwrap().unwrap();
+    line.log.out.send(another()).await.unwrap();
+    tokio::time::sleep(2 * deadline).await;
+    line.requests.send(request()).await.unwrap();
+    assert!(poll!(line.session.next()).is_pending(), "it was asked only now");
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_answer_is_late() {
+    let mut line = Line::open(Duration::from_millis(50));
+    line.ask().await;
+    let late = line.session.next().await.unwrap();
+    assert!(matches!(late, Err(RPCError::Timeout(_))), "{late:?}");
+    assert!(line.session.next().await.is_none(), "openraft opens another");
+}
