@@ -56,6 +56,7 @@ pub(crate) struct PeerMetrics {
     connections: Family<LinkLabel, Gauge>,
     frames_sent: Counter,
     frames_received: Counter,
+    went_back: Counter,
 }
 
 #[derive(Default)]
@@ -119,6 +120,7 @@ impl NodeMetrics {
             connections: Family::default(),
             frames_sent: Counter::default(),
             frames_received: Counter::default(),
+            went_back: Counter::default(),
         };
         registry.register(
             "peer_connections",
@@ -134,6 +136,11 @@ impl NodeMetrics {
             "snapshot_frames_received",
             "Frames of snapshots received from peers",
             peers.frames_received.clone(),
+        );
+        registry.register(
+            "peers_went_back",
+            "Peers found to lack what they had acknowledged",
+            peers.went_back.clone(),
         );
 
         let groups = Groups::default();
@@ -222,6 +229,10 @@ impl PeerMetrics {
 
     pub(crate) fn snapshot_sent(&self) {
         self.frames_sent.inc();
+    }
+
+    pub(crate) fn went_back(&self) {
+        self.went_back.inc();
     }
 
     pub(crate) fn snapshot_received(&self) {

@@ -8,8 +8,10 @@
 //! ([`handshake`]).
 //!
 //! [`link`] keeps a connection standing, [`control`] and [`session`] speak over it, [`network`] is
-//! openraft's way in; [`server`] is the other end.
+//! openraft's way in; [`server`] is the other end. [`acknowledged`] remembers what each peer said that
+//! it has.
 
+pub(crate) mod acknowledged;
 pub(crate) mod connector;
 pub(crate) mod control;
 pub(crate) mod convert;

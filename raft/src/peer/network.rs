@@ -24,7 +24,7 @@ use types::{GroupId, NodeId};
 
 use crate::peer::control::CallError;
 use crate::peer::convert::{self, ControlKind};
-use crate::peer::pool::Peers;
+use crate::peer::pool::{Peer, Peers};
 use crate::peer::session::{Ends, Session};
 use crate::peer::snapshot;
 use crate::snapshot::SnapshotData;
@@ -72,6 +72,16 @@ impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
 }
 
 impl Network {
+    /// The peer, as long as it counts.
+    fn peer(&self) -> Result<Arc<Peer>, Unreachable<TypeConfig>> {
+        let peer = self
+            .peers
+            .get(NodeId(self.ends.to))
+            .ok_or_else(|| Unreachable::from_string("the node is not in the registry"))?;
+        peer.acknowledged.check().map_err(|went_back| Unreachable::new(&went_back))?;
+        Ok(peer)
+    }
+
     async fn call<T>(
         &self,
         kind: ControlKind,
@@ -80,6 +90,7 @@ impl Network {
         option: &RPCOption,
         decode: impl FnOnce(Bytes) -> Result<T, DecodeError>,
     ) -> Result<T, RPCError<TypeConfig>> {
+        self.peer().map_err(RPCError::Unreachable)?;
         let answer = self
             .peers
             .call(NodeId(self.ends.to), self.ends.group, kind, body, option.hard_ttl())
@@ -113,14 +124,22 @@ impl RaftNetworkV2<TypeConfig> for Network {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = convert::encode_append(&request);
-        self.call(
-            ControlKind::Heartbeat,
-            RPCTypes::AppendEntries,
-            body,
-            &option,
-            convert::decode_append_response,
-        )
-        .await
+        let answer = self
+            .call(
+                ControlKind::Heartbeat,
+                RPCTypes::AppendEntries,
+                body,
+                &option,
+                convert::decode_append_response,
+            )
+            .await?;
+        if let (AppendEntriesResponse::Conflict, Some(at)) = (&answer, request.prev_log_id) {
+            let peer = self.peer().map_err(RPCError::Unreachable)?;
+            peer.acknowledged
+                .lacks(self.ends.group, request.vote.leader_id, at)
+                .map_err(|went_back| RPCError::Unreachable(Unreachable::new(&went_back)))?;
+        }
+        Ok(answer)
     }
 
     fn stream_append<'s, S>(
@@ -135,13 +154,12 @@ impl RaftNetworkV2<TypeConfig> for Network {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
-            let unreachable =
-                |reason: String| RPCError::Unreachable(Unreachable::from_string(reason));
-            let peer = self.peers.get(NodeId(self.ends.to));
-            let peer =
-                peer.ok_or_else(|| unreachable("the node is not in the registry".to_owned()))?;
-            let log = peer.log.get(option.soft_ttl()).await.map_err(unreachable)?;
-            Ok(Session::open(log, self.ends, input, self.append_deadline)?.boxed())
+            let peer = self.peer().map_err(RPCError::Unreachable)?;
+            let log = peer.log.get(option.soft_ttl()).await;
+            let log =
+                log.map_err(|reason| RPCError::Unreachable(Unreachable::from_string(reason)))?;
+            let known = peer.acknowledged.clone();
+            Ok(Session::open(log, known, self.ends, input, self.append_deadline)?.boxed())
         })
     }
 
@@ -191,7 +209,8 @@ impl RaftNetworkV2<TypeConfig> for Network {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let sending = snapshot::send(&self.peers, self.ends, vote, snapshot);
+        let peer = self.peer().map_err(StreamingError::Unreachable)?;
+        let sending = snapshot::send(&self.peers, &peer, self.ends, vote, snapshot);
         tokio::select! {
             sent = sending => sent,
             closed = cancel => Err(StreamingError::Closed(closed)),

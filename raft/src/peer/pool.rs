@@ -13,6 +13,7 @@ use types::{GroupId, NodeId, NodeInfo};
 
 use crate::identity::Identity;
 use crate::metrics::PeerMetrics;
+use crate::peer::acknowledged::Acknowledged;
 use crate::peer::connector::{Connector, Purpose};
 use crate::peer::control::{CallError, Control};
 use crate::peer::convert::ControlKind;
@@ -44,6 +45,7 @@ pub(crate) struct Peer {
     node: NodeInfo,
     pub(crate) control: Link<Control>,
     pub(crate) log: Link<Log>,
+    pub(crate) acknowledged: Arc<Acknowledged>,
     pub(crate) snapshot: Channel,
     pub(crate) snapshots: Arc<Semaphore>,
     forward: Channel,
@@ -74,6 +76,7 @@ impl Peers {
             node: node.clone(),
             control: Link::start(self.context.clone(), id),
             log: Link::start(self.context.clone(), id),
+            acknowledged: Arc::new(Acknowledged::new(id, self.context.metrics.clone())),
             snapshot: lazy(Purpose::Snapshot),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),
             forward: lazy(Purpose::Forward),

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use openraft::errors::{RPCError, Timeout, Unreachable};
-use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
+use openraft::errors::{NetworkError, RPCError, Timeout, Unreachable};
+use openraft::raft::{AppendEntriesRequest, StreamAppendError, StreamAppendResult};
 use proto::peer::peer_client::PeerClient;
 use proto::peer::{Hello, LogClose, LogFrame, LogRequest, log_frame::Frame};
 use tokio::sync::mpsc;
@@ -26,10 +26,11 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use types::GroupId;
 
+use crate::peer::acknowledged::Acknowledged;
 use crate::peer::connector::Purpose;
 use crate::peer::convert;
 use crate::peer::link::Protocol;
-use crate::types::TypeConfig;
+use crate::types::{LeaderId, TypeConfig};
 
 /// Requests of one session under way at once.
 pub(crate) const WINDOW: usize = 16;
@@ -123,9 +124,12 @@ pub(crate) struct Ends {
 /// The answers to a stream of appends.
 pub(crate) struct Session<S> {
     log: Arc<Log>,
+    acknowledged: Arc<Acknowledged>,
     ends: Ends,
     id: u64,
     input: Option<S>,
+    /// The leadership that the requests speak for.
+    leader: Option<LeaderId>,
     /// Read from the input, not yet handed to the link.
     staged: Option<(LogFrame, usize)>,
     out: PollSender<LogFrame>,
@@ -145,6 +149,7 @@ where
 {
     pub(crate) fn open(
         log: Arc<Log>,
+        acknowledged: Arc<Acknowledged>,
         ends: Ends,
         input: S,
         deadline: Duration,
@@ -161,9 +166,11 @@ where
         Ok(Session {
             out: PollSender::new(log.out.clone()),
             log,
+            acknowledged,
             ends,
             id,
             input: Some(input),
+            leader: None,
             staged: None,
             events,
             under_way: VecDeque::new(),
@@ -188,6 +195,7 @@ where
                         return Ok(());
                     }
                     Poll::Ready(Some(request)) => {
+                        self.leader = Some(request.vote.leader_id);
                         let body = convert::encode_append(&request);
                         let bytes = body.len();
                         let request =
@@ -227,8 +235,20 @@ where
     fn answer(&mut self, body: Bytes) -> Item {
         self.under_way_bytes -= self.under_way.pop_front().unwrap_or_default();
         self.wind();
-        convert::decode_session_response(body)
-            .map_err(|error| RPCError::Network(openraft::errors::NetworkError::new(&error)))
+        let answer = convert::decode_session_response(body)
+            .map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+        if let Some(leader) = self.leader {
+            let group = self.ends.group;
+            match answer {
+                Ok(Some(upto)) => self.acknowledged.note(group, leader, upto),
+                Err(StreamAppendError::Conflict(at)) => self
+                    .acknowledged
+                    .lacks(group, leader, at)
+                    .map_err(|went_back| RPCError::Unreachable(Unreachable::new(&went_back)))?,
+                Ok(None) | Err(StreamAppendError::HigherVote(_)) => {}
+            }
+        }
+        Ok(answer)
     }
 }
 

@@ -21,7 +21,7 @@ use tonic::Status;
 use types::NodeId;
 
 use crate::metrics::PeerMetrics;
-use crate::peer::pool::Peers;
+use crate::peer::pool::{Peer, Peers};
 use crate::peer::session::Ends;
 use crate::peer::{MESSAGE_BYTES, convert, handshake};
 use crate::snapshot::SnapshotData;
@@ -39,6 +39,7 @@ type Failure = StreamingError<TypeConfig>;
 /// Sends a snapshot and waits until the peer has installed it, or says why not.
 pub(crate) async fn send(
     peers: &Peers,
+    peer: &Peer,
     ends: Ends,
     vote: Vote,
     snapshot: Snapshot,
@@ -47,8 +48,6 @@ pub(crate) async fn send(
         return Err(network("this snapshot has no frames"));
     };
     let context = peers.context();
-    let peer =
-        peers.get(NodeId(ends.to)).ok_or_else(|| unreachable("the node is not in the registry"))?;
     let node = context.roster.load().get(NodeId(ends.to)).cloned();
     let node = node.ok_or_else(|| unreachable("the node is not in the registry"))?;
     let hello = handshake::hello(&context.identity.load(), &node).map_err(network)?;

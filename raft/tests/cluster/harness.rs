@@ -1,6 +1,6 @@
 //! Nodes that can be started, stopped and asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -130,6 +130,20 @@ impl Machine {
         self.directory = tempfile::tempdir().unwrap();
     }
 
+    /// The directory as it is now.
+    pub fn copy(&self) -> TempDir {
+        assert!(self.running.is_none(), "a running node's directory");
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(self.directory.path(), copy.path());
+        copy
+    }
+
+    /// Replaces the directory by a copy.
+    pub fn put_back(&mut self, copy: TempDir) {
+        assert!(self.running.is_none(), "a running node's directory");
+        self.directory = copy;
+    }
+
     /// Another address for the next start.
     pub async fn move_to_free_port(&mut self) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -160,6 +174,19 @@ impl Machine {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
         });
         values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_files(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

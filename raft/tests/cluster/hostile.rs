@@ -163,3 +163,41 @@ async fn a_removed_node_is_heard_no_more() {
     assert!(!matches!(outcomes.message().await, Ok(Some(_))), "a removed node is not answered");
     cluster.stop().await;
 }
+
+/// A directory that is put back as it once was agrees with itself. The leader that was told more
+/// remembers, and counts the node no more; the others go on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_directory_is_found_out() {
+    let mut cluster = Cluster::three().await;
+    cluster.set(WALLETS, 100).await;
+    cluster.agree().await;
+    cluster.stop().await;
+    let mut copies: Vec<_> = cluster.machines.iter().map(|machine| Some(machine.copy())).collect();
+    for machine in &mut cluster.machines {
+        machine.start().await.unwrap();
+    }
+    let leader = cluster.leader(WALLETS).await;
+    let back = (leader + 1) % 3;
+    cluster.set(WALLETS, 200).await;
+    let id = cluster.id(back);
+    until("the leader has heard that the node has it", async || {
+        let status = cluster.node(leader).status().await;
+        let group = status.groups.iter().find(|group| group.group == WALLETS).unwrap();
+        group.replicas.iter().any(|replica| replica.node == id && replica.lag == Some(0))
+    })
+    .await;
+
+    cluster.machines[back].stop(std::time::Duration::ZERO).await;
+    cluster.machines[back].put_back(copies[back].take().unwrap());
+    cluster.machines[back].start().await.unwrap();
+    until("the leader notices", async || {
+        cluster.machines[leader].metric("holdfast_peers_went_back_total") >= 1.0
+    })
+    .await;
+    cluster.set(WALLETS, 300).await;
+    assert_eq!(cluster.get(leader, WALLETS).await, 300);
+    assert!(cluster.node(leader).is_leader(WALLETS), "nothing else has happened");
+    let stale = cluster.node(back).replica(WALLETS).unwrap().policy().unwrap().tombstones;
+    assert_eq!(stale, 100, "it is sent nothing");
+    cluster.stop().await;
+}

@@ -1,9 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use futures::{StreamExt, poll};
+use prometheus_client::registry::Registry;
 use proto::peer::LogResponse;
+use types::NodeId;
 
 use super::*;
+use crate::metrics::NodeMetrics;
 use crate::types::{LogId, Vote, leader_id};
 
 const ENDS: Ends = Ends { group: GroupId(2), from: 1, to: 3 };
@@ -24,8 +27,10 @@ impl Line {
         let (out, sent) = mpsc::channel(1);
         let (requests, input) = mpsc::channel(4);
         let log = Arc::new(Log::new(out));
+        let metrics = NodeMetrics::register(&mut Registry::default()).peers;
+        let acknowledged = Arc::new(Acknowledged::new(NodeId(ENDS.to), metrics));
         let input = ReceiverStream::new(input);
-        let session = Session::open(log.clone(), ENDS, input, deadline).ok().unwrap();
+        let session = Session::open(log.clone(), acknowledged, ENDS, input, deadline).ok().unwrap();
         Line { log, session, requests, sent }
     }
 
@@ -91,4 +96,23 @@ async fn a_peer_that_does_not_answer_is_late() {
     let late = line.session.next().await.unwrap();
     assert!(matches!(late, Err(RPCError::Timeout(_))), "{late:?}");
     assert!(line.session.next().await.is_none(), "openraft opens another");
+}
+
+/// openraft would take it for an ordinary conflict and count the peer on.
+#[tokio::test]
+async fn a_peer_that_went_back_cannot_be_reached() {
+    let patience = Duration::from_secs(30);
+    let mut line = Line::open(patience);
+    line.ask().await;
+    line.answer(&Ok(Some(id(7)))).await.unwrap().unwrap();
+    line.ask().await;
+    let new = line.answer(&Err(StreamAppendError::Conflict(id(8)))).await.unwrap();
+    assert!(matches!(new, Err(StreamAppendError::Conflict(_))), "it never had that one");
+
+    let mut line = Line::open(patience);
+    line.ask().await;
+    line.answer(&Ok(Some(id(7)))).await.unwrap().unwrap();
+    line.ask().await;
+    let old = line.answer(&Err(StreamAppendError::Conflict(id(7)))).await;
+    assert!(matches!(old, Err(RPCError::Unreachable(_))), "{old:?}");
 }
