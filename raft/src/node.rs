@@ -63,7 +63,7 @@ pub(crate) struct Inner {
     /// How far each group's log was on disk when the node started.
     pub(crate) marks: BTreeMap<GroupId, Mark>,
     /// One adoption at a time.
-    pub(crate) adopting: tokio::sync::Mutex<()>,
+    pub(crate) adopting: Arc<tokio::sync::Mutex<()>>,
     pub(crate) metrics: NodeMetrics,
     pub(crate) fatal: FatalSignal,
     /// New work is refused.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use store::command::{SystemCommand, SystemReply};
 use store::{Act, AuditLeaf, Caller, Command, Reader, Reply};
 use tokio::time::{Instant, sleep};
-use types::{GroupId, NodeId, Rejection, RequestId, tagged};
+use types::{GroupId, NodeId, NodeState, Rejection, RequestId, tagged};
 
 use crate::error::{ClusterError, chain};
 use crate::node::Inner;
@@ -16,6 +16,8 @@ use crate::propose::Failure;
 
 /// How long an act may look for a leader.
 const ACT: Duration = Duration::from_secs(15);
+/// How long one node may take to answer. The act is then asked of the next, and has one effect all the same.
+const ATTEMPT: Duration = Duration::from_secs(3);
 /// The pause between two attempts.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -53,6 +55,14 @@ impl Order {
     }
 }
 
+/// The last attempt at an act.
+#[derive(Clone, Copy)]
+struct Asked {
+    node: Option<NodeId>,
+    /// Whom that node named.
+    leader: Option<NodeId>,
+}
+
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
@@ -69,10 +79,12 @@ impl Inner {
         let after = Reader::open(self.engine.as_ref(), group).and_then(|reader| reader.acts());
         let after = after.map_err(|fault| ClusterError::Unavailable(chain(&fault)))?;
         let until = Instant::now() + ACT;
+        let mut asked = None;
         loop {
             let proposed = Command::System(order.act(after), Box::new(command.clone())).encode();
             let proposed = proposed.map_err(|error| ClusterError::Refused(error.to_string()))?;
-            match self.propose_to_leader(group, proposed.into()).await {
+            let to = self.whom_to_ask(group, asked);
+            match self.propose_to(to, group, proposed.into()).await {
                 Ok(Reply::System(reply)) => return Ok(Ok(reply)),
                 Ok(Reply::Rejected(rejection)) => return Ok(Err(rejection)),
                 Ok(Reply::Nothing | Reply::Pushed { .. }) => {
@@ -89,7 +101,14 @@ impl Inner {
                     let reason = failure.named(|id| self.node(id));
                     return Err(ClusterError::Unavailable(format!("group {group}: {reason}")));
                 }
-                Err(_) => sleep(AGAIN).await,
+                Err(failure) => {
+                    let leader = match failure {
+                        Failure::NotLeader(leader) => leader.filter(|leader| Some(*leader) != to),
+                        _ => None,
+                    };
+                    asked = Some(Asked { node: to, leader });
+                    sleep(AGAIN).await;
+                }
             }
         }
     }
@@ -106,14 +125,34 @@ impl Inner {
             .map_err(|rejection| ClusterError::Refused(rejection.to_string()))
     }
 
-    async fn propose_to_leader(&self, id: GroupId, command: Bytes) -> Result<Reply, Failure> {
+    /// Who may lead a group: whom this node follows, then whom the node asked last named, else the next of
+    /// all. A node that the others cannot reach is told of no leader, but can still ask.
+    fn whom_to_ask(&self, group: GroupId, asked: Option<Asked>) -> Option<NodeId> {
+        let named = match asked {
+            None => self.group(group)?.report().now().current_leader.map(NodeId),
+            Some(asked) => asked.leader,
+        };
+        let roster = self.roster.load();
+        let present = || {
+            let present = roster.nodes().filter(|node| node.state != NodeState::Removed);
+            present.map(|node| node.id)
+        };
+        let last = asked.and_then(|asked| asked.node);
+        named.or_else(|| present().find(|id| Some(*id) > last)).or_else(|| present().next())
+    }
+
+    async fn propose_to(
+        &self,
+        to: Option<NodeId>,
+        id: GroupId,
+        command: Bytes,
+    ) -> Result<Reply, Failure> {
         let group = self.group(id).ok_or(Failure::Stopped)?;
-        let leader = group.report().now().current_leader.map(NodeId);
-        match leader {
+        match to {
             None => Err(Failure::NotLeader(None)),
-            Some(leader) if Some(leader) == self.id() => group.proposals.propose(command).await,
-            Some(leader) => {
-                let asked = self.peers.call(leader, id, ControlKind::Propose, command, ACT).await;
+            Some(to) if Some(to) == self.id() => group.proposals.propose(command).await,
+            Some(to) => {
+                let asked = self.peers.call(to, id, ControlKind::Propose, command, ATTEMPT).await;
                 match asked {
                     Ok(body) => convert::decode_outcome(body).unwrap_or(Err(Failure::Unknown)),
                     Err(CallError::Refused(_)) => Err(Failure::NotLeader(None)),

@@ -17,7 +17,7 @@ use proto::peer::AdoptRequest;
 use proto::peer::peer_client::PeerClient;
 use rand::Rng;
 use store::command::{Bootstrap, NewNode, SystemCommand};
-use store::{Batch, Column, Durability, Policy};
+use store::{Batch, Column, Durability, Engine, Policy};
 use types::{ClusterId, GroupId, Incarnation, NodeId, NodeInfo, NodeState, Rejection};
 
 use crate::certificate::ConnectionIdentity;
@@ -112,48 +112,55 @@ impl Node {
     /// What was written down before, or is now.
     async fn draft(&self, new: &NewCluster) -> Result<Draft, ClusterError> {
         let refused = |reason: String| ClusterError::Refused(reason);
-        let kept =
-            self.inner.engine.get(Column::Meta, &KEY).map_err(|fault| refused(chain(&fault)))?;
-        if let Some(kept) = kept {
-            let draft = decode(kept.into()).map_err(|error| refused(error.to_string()))?;
-            let mut peers: Vec<_> = draft.roster.nodes().map(|node| node.peer.clone()).collect();
-            let mut asked = new.peers.clone();
-            peers.sort_unstable();
-            asked.sort_unstable();
-            let same = peers == asked
-                && draft.wallet_groups == new.wallet_groups
-                && draft.allow_single_dc == new.allow_single_dc;
-            return if same {
-                Ok(draft)
-            } else {
-                Err(refused(format!(
-                    "a cluster was begun here with the nodes {}, {} wallet groups and allow_single_dc = {}; \
-                     repeat it as it was",
-                    peers.join(", "),
-                    draft.wallet_groups,
-                    draft.allow_single_dc
-                )))
-            };
+        let draft = match kept(self.inner.engine.as_ref()).map_err(refused)? {
+            Some(draft) => draft,
+            None if self.identity().place.is_some() => {
+                return Err(refused(format!(
+                    "node {} belongs to a cluster already",
+                    self.config().name
+                )));
+            }
+            None => self.write_down(self.decide(new).await?).await?,
+        };
+        let mut peers: Vec<_> = draft.roster.nodes().map(|node| node.peer.clone()).collect();
+        let mut asked = new.peers.clone();
+        peers.sort_unstable();
+        asked.sort_unstable();
+        let same = peers == asked
+            && draft.wallet_groups == new.wallet_groups
+            && draft.allow_single_dc == new.allow_single_dc;
+        if same {
+            Ok(draft)
+        } else {
+            Err(refused(format!(
+                "a cluster was begun here with the nodes {}, {} wallet groups and allow_single_dc = {}; \
+                 repeat it as it was",
+                peers.join(", "),
+                draft.wallet_groups,
+                draft.allow_single_dc
+            )))
         }
-        if self.identity().place.is_some() {
-            return Err(refused(format!(
-                "node {} belongs to a cluster already",
-                self.config().name
-            )));
-        }
-        let draft = self.decide(new).await?;
-        let mut batch = Batch::new();
-        batch.put(Column::Meta, &KEY, &encode(&draft));
-        let engine = self.inner.engine.clone();
-        let written =
-            tokio::task::spawn_blocking(move || engine.write(batch, Durability::Synced)).await;
+    }
+
+    /// Writes a draft down, unless one is there: what was begun by an attempt that nobody waits for any
+    /// more may come first. Returns the one that stands.
+    async fn write_down(&self, draft: Draft) -> Result<Draft, ClusterError> {
+        let (inner, one) = (self.inner.clone(), self.inner.adopting.clone().lock_owned().await);
+        let written = tokio::task::spawn_blocking(move || {
+            let _one = one;
+            let engine = inner.engine.as_ref();
+            if let Some(standing) = kept(engine)? {
+                return Ok(standing);
+            }
+            let mut batch = Batch::new();
+            batch.put(Column::Meta, &KEY, &encode(&draft));
+            engine.write(batch, Durability::Synced).map_err(|fault| chain(&fault))?;
+            Ok(draft)
+        });
         let failed = |reason: String| {
             ClusterError::Unavailable(format!("write down the new cluster: {reason}"))
         };
-        written
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|fault| failed(chain(&fault)))?;
-        Ok(draft)
+        written.await.map_err(|error| failed(error.to_string()))?.map_err(failed)
     }
 
     async fn decide(&self, new: &NewCluster) -> Result<Draft, ClusterError> {
@@ -264,6 +271,12 @@ pub(crate) fn describe(
 pub(crate) fn new_node(node: &NodeInfo) -> NewNode {
     let NodeInfo { name, dc, role, peer, endpoint, incarnation, .. } = node.clone();
     NewNode { name, dc, role, peer, endpoint, incarnation }
+}
+
+/// The draft that was written down here.
+fn kept(engine: &dyn Engine) -> Result<Option<Draft>, String> {
+    let kept = engine.get(Column::Meta, &KEY).map_err(|fault| chain(&fault))?;
+    kept.map(|kept| decode(kept.into()).map_err(|error| error.to_string())).transpose()
 }
 
 fn encode(draft: &Draft) -> Bytes {

@@ -85,7 +85,7 @@ impl Node {
             queue,
             writer: Mutex::new(Some(writer)),
             marks: known,
-            adopting: tokio::sync::Mutex::default(),
+            adopting: Arc::default(),
             metrics,
             fatal,
             draining: CancellationToken::new(),
@@ -168,8 +168,17 @@ impl Inner {
         }
     }
 
-    /// Takes the node into a cluster, once. Asked again, it finishes what it began.
+    /// Takes the node into a cluster, once. What it began, it finishes, also when nobody waits for it any
+    /// more; asked again, it is content.
     pub(crate) async fn adopt(self: &Arc<Self>, request: AdoptRequest) -> Result<(), ClusterError> {
+        let node = self.clone();
+        let taken = self.tasks.spawn(async move { node.take_place(request).await });
+        taken.await.unwrap_or_else(|error| {
+            Err(ClusterError::Unavailable(format!("node {}: {error}", self.config.name)))
+        })
+    }
+
+    async fn take_place(self: &Arc<Self>, request: AdoptRequest) -> Result<(), ClusterError> {
         let _one = self.adopting.lock().await;
         let refuse =
             |reason: &str| ClusterError::Refused(format!("node {}: {reason}", self.config.name));

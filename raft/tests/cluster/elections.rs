@@ -329,7 +329,13 @@ async fn retries_through_lost_leaders_have_one_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_may_move() {
     let mut cluster = Cluster::three().await;
+    // It last knew itself as the leader, and those who lead now do not find it.
+    cluster.node(0).transfer(GroupId::SYSTEM, NodeId(3)).await.unwrap();
     cluster.machines[2].stop(Duration::ZERO).await;
+    until("the others have a leader", async || {
+        (0..2).any(|at| cluster.node(at).is_leader(GroupId::SYSTEM))
+    })
+    .await;
     cluster.machines[2].move_to_free_port().await;
     cluster.machines[2].start().await.unwrap();
     let address = cluster.machines[2].address.clone();
