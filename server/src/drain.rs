@@ -1,13 +1,20 @@
 //! When to leave. The first SIGTERM or SIGINT asks the node to drain; a second one ends it at
 //! once, for whoever has no time left.
 
-use std::{io, process};
+use std::io;
+
+use signal_hook::low_level;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// 128 and the number of SIGTERM, as a shell reports a process that a signal ended.
 const EXIT_AT_ONCE: i32 = 128 + 15;
+
+/// No destructor runs: the engine's own threads are still at work.
+fn end_at_once() -> ! {
+    low_level::exit(EXIT_AT_ONCE)
+}
 
 /// Listens for signals from now on. The token is cancelled at the first one.
 ///
@@ -26,7 +33,7 @@ pub fn on_signals() -> io::Result<CancellationToken> {
         first.cancel();
         let name = signals.next().await;
         warn!(signal = name, "second signal: ending at once");
-        process::exit(EXIT_AT_ONCE);
+        end_at_once();
     });
     Ok(leave)
 }
@@ -53,6 +60,6 @@ pub fn end_with_parent() {
         let mut said = [0; 64];
         while matches!(io::Read::read(&mut io::stdin(), &mut said), Ok(n) if n > 0) {}
         warn!("the process that started this node is gone: ending at once");
-        process::exit(EXIT_AT_ONCE);
+        end_at_once();
     });
 }
