@@ -46,4 +46,4 @@ fix: ## format and apply what clippy knows how to apply
 bench: build ## pushes, pulls and restores per second on this machine
 	@for clients in 1 64 256; do target/release/holdfast bench push --clients $$clients --seconds 10; done
 	@for clients in 1 64 256; do target/release/holdfast bench pull --clients $$clients --seconds 10; done
-	target/release/holdfast bench restore --clients 1 --seconds 10
+	@for clients in 1 64 256; do target/release/holdfast bench restore --clients $$clients --seconds 10; done
