@@ -9,12 +9,13 @@
 //! draft: 1 version = 1 | 16 cluster | 4 wallet groups | 1 allow_single_dc | 2 nodes, as in the roster
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
-use proto::peer::AdoptRequest;
 use proto::peer::peer_client::PeerClient;
+use proto::peer::{AdoptRequest, IdentifyReply};
 use rand::Rng;
 use store::command::{Bootstrap, NewNode, SystemCommand};
 use store::{Batch, Column, Durability, Engine, Policy};
@@ -112,34 +113,63 @@ impl Node {
     /// What was written down before, or is now.
     async fn draft(&self, new: &NewCluster) -> Result<Draft, ClusterError> {
         let refused = |reason: String| ClusterError::Refused(reason);
-        let draft = match kept(self.inner.engine.as_ref()).map_err(refused)? {
-            Some(draft) => draft,
+        let standing = match kept(self.inner.engine.as_ref()).map_err(refused)? {
+            Some(standing) => standing,
             None if self.identity().place.is_some() => {
                 return Err(refused(format!(
                     "node {} belongs to a cluster already",
                     self.config().name
                 )));
             }
-            None => self.write_down(self.decide(new).await?).await?,
+            None => {
+                let draft = self.decide(new).await?;
+                let standing = self.write_down(draft.clone()).await?;
+                if standing == draft {
+                    return Ok(draft);
+                }
+                standing
+            }
         };
-        let mut peers: Vec<_> = draft.roster.nodes().map(|node| node.peer.clone()).collect();
-        let mut asked = new.peers.clone();
-        peers.sort_unstable();
-        asked.sort_unstable();
-        let same = peers == asked
-            && draft.wallet_groups == new.wallet_groups
-            && draft.allow_single_dc == new.allow_single_dc;
+        let same = standing.wallet_groups == new.wallet_groups
+            && standing.allow_single_dc == new.allow_single_dc
+            && self.are_at(&standing.roster, &new.peers).await?;
         if same {
-            Ok(draft)
-        } else {
-            Err(refused(format!(
-                "a cluster was begun here with the nodes {}, {} wallet groups and allow_single_dc = {}; \
-                 repeat it as it was",
-                peers.join(", "),
-                draft.wallet_groups,
-                draft.allow_single_dc
-            )))
+            return Ok(standing);
         }
+        let peers: Vec<_> = standing.roster.nodes().map(|node| node.peer.as_str()).collect();
+        Err(refused(format!(
+            "a cluster was begun here with the nodes {}, {} wallet groups and allow_single_dc = {}; \
+             repeat it as it was",
+            peers.join(", "),
+            standing.wallet_groups,
+            standing.allow_single_dc
+        )))
+    }
+
+    /// Whether these nodes, and no others, are behind these addresses. A node may be named by another one
+    /// than it gives to its peers.
+    async fn are_at(&self, roster: &Roster, peers: &[String]) -> Result<bool, ClusterError> {
+        let told: BTreeSet<&str> = roster.nodes().map(|node| node.peer.as_str()).collect();
+        let asked: BTreeSet<&str> = peers.iter().map(String::as_str).collect();
+        if asked == told {
+            return Ok(true);
+        }
+        let answers = self.who_is_at(peers).await?;
+        let there: BTreeSet<&[u8]> =
+            answers.iter().map(|(_, reply)| reply.incarnation.as_ref()).collect();
+        let meant = roster.nodes().map(|node| node.incarnation.as_bytes().as_slice()).collect();
+        Ok(there == meant)
+    }
+
+    async fn who_is_at(
+        &self,
+        peers: &[String],
+    ) -> Result<Vec<(ConnectionIdentity, IdentifyReply)>, ClusterError> {
+        try_join_all(peers.iter().map(|peer| async move {
+            let answer = identify(&self.inner.tls, peer).await;
+            answer.map_err(|reason| ClusterError::Unavailable(format!("{peer}: {reason}")))
+        }))
+        .await
     }
 
     /// Writes a draft down, unless one is there: what was begun by an attempt that nobody waits for any
@@ -171,13 +201,8 @@ impl Node {
                 new.wallet_groups
             ));
         }
-        let answers = join_all(new.peers.iter().map(|peer| async move {
-            let answer = identify(&self.inner.tls, peer).await;
-            answer.map_err(|reason| ClusterError::Unavailable(format!("{peer}: {reason}")))
-        }));
         let mut nodes: Vec<NodeInfo> = Vec::new();
-        for (id, answer) in (1..).zip(answers.await) {
-            let (found, reply) = answer?;
+        for (id, (found, reply)) in (1..).zip(self.who_is_at(&new.peers).await?) {
             let name = reply.name.clone();
             if !reply.cluster.is_empty() {
                 return refuse(format!("node {name} belongs to a cluster already"));
@@ -253,7 +278,7 @@ impl Node {
 pub(crate) fn describe(
     id: NodeId,
     found: ConnectionIdentity,
-    reply: proto::peer::IdentifyReply,
+    reply: IdentifyReply,
 ) -> Result<NodeInfo, String> {
     Ok(NodeInfo {
         id,

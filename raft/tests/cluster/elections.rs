@@ -200,6 +200,9 @@ async fn a_bootstrap_cut_short_goes_on() {
     }
     let begun = cluster.node(0).bootstrap(name, &new).await.unwrap();
     assert_eq!(cluster.node(0).bootstrap(order(), &new).await.unwrap(), begun);
+    let mut named = new.clone();
+    named.peers.iter_mut().for_each(|peer| *peer = peer.replace("127.0.0.1", "localhost"));
+    assert_eq!(cluster.node(0).bootstrap(order(), &named).await.unwrap(), begun, "the same nodes");
     let places: BTreeSet<_> =
         (0..3).map(|at| cluster.node(at).identity().place.unwrap().node).collect();
     assert_eq!(places, [1, 2, 3].map(NodeId).into());
