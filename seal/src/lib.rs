@@ -24,6 +24,8 @@ mod envelope;
 mod error;
 pub mod es256;
 mod export;
+#[cfg(test)]
+mod frozen;
 mod hazmat;
 mod hpke;
 mod kdf;

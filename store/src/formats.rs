@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | keys and values | [`crate::keys`], [`crate::rows`] | `tests/formats/v001_rows.hex` |
 //! | commands | [`crate::command`] | `tests/formats/v001_commands.hex` |
+//! | replies | [`crate::command`] | `tests/formats/v001_replies.hex` |
 //! | snapshot frames | [`crate::snapshot::format`] | `tests/formats/v001_snapshot.hex` |
 //! | audit leaves | [`crate::audit`] | `tests/formats/v001_audit.hex` |
 //!

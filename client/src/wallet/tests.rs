@@ -14,6 +14,7 @@ use crate::{
     transport::fake::{Fake, Fault},
 };
 
+mod formats;
 mod hostile;
 mod kill;
 mod recovery;

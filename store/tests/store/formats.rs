@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use store::command::{Placing, SystemCommand};
+use store::command::{Placing, SystemCommand, SystemReply};
 use store::engine::Direction;
 use store::engine::memory::MemoryEngine;
 use store::keys::Key;
@@ -19,6 +19,7 @@ use store::{Batch, Column, Command, Durability, Engine, Machine, Payload, Policy
 use types::ids::{GroupId, HeadHash, NodeId};
 use types::member::MemberKind;
 use types::node::NodeState;
+use types::rejection::Rejection;
 
 use crate::support::act::{act, bootstrap, node};
 use crate::support::replica::{GROUP, Replica};
@@ -120,6 +121,39 @@ fn all_commands() -> Lines {
     commands.map(|(name, command)| (name.to_owned(), command.encode().unwrap())).collect()
 }
 
+/// Every reply, named, with every reason to say no.
+fn replies() -> Vec<(&'static str, Reply)> {
+    let (what, code) = ("records".to_owned(), "voters".to_owned());
+    let (named, found) = (HeadHash::from_bytes([1; 32]), HeadHash::from_bytes([2; 32]));
+    let message = "every majority must span two data centres".to_owned();
+    let rejections = [
+        ("not_found", Rejection::NotFound),
+        ("exists", Rejection::Exists),
+        ("conflict", Rejection::Conflict { named, found, found_seq: 300 }),
+        ("member_inactive", Rejection::MemberInactive),
+        ("rotation_due", Rejection::RotationDue),
+        ("quota_full", Rejection::QuotaFull { what, limit: 10_000 }),
+        ("wrong_group", Rejection::WrongGroup),
+        ("request_reused", Rejection::RequestReused),
+        ("too_old", Rejection::TooOld),
+        ("erased", Rejection::Erased),
+        ("refused", Rejection::Refused { code, message }),
+    ];
+    let done = [
+        ("nothing", Reply::Nothing),
+        ("pushed", Reply::Pushed { seq: 70_000, head: HeadHash::from_bytes([3; 32]) }),
+        ("done", Reply::System(SystemReply::Done)),
+        ("registered", Reply::System(SystemReply::Registered { node: NodeId(4) })),
+        ("placed", Reply::System(SystemReply::Placed { version: 2 })),
+    ];
+    let rejected = rejections.map(|(name, rejection)| (name, Reply::Rejected(rejection)));
+    done.into_iter().chain(rejected).collect()
+}
+
+fn all_replies() -> Lines {
+    replies().into_iter().map(|(name, reply)| (name.to_owned(), reply.encode())).collect()
+}
+
 fn all_frames() -> Lines {
     let mut lines = Vec::new();
     for mut group in groups() {
@@ -205,6 +239,14 @@ fn commands_are_written_as_ever_and_read() {
     let commands = system_commands().into_iter().chain(wallet_commands());
     for ((name, bytes), (_, command)) in lines.iter().zip(commands) {
         assert_eq!(Command::decode(bytes).unwrap(), command, "{name}");
+    }
+}
+
+#[test]
+fn replies_are_written_as_ever_and_read() {
+    let lines = frozen("v001_replies.hex", &all_replies());
+    for ((name, bytes), (_, reply)) in lines.iter().zip(replies()) {
+        assert_eq!(Reply::decode(bytes).unwrap(), reply, "{name}");
     }
 }
 
