@@ -6,7 +6,7 @@
 #    takes about 12 minutes on two cores and cargo would repeat them for every profile and feature.
 # 3. .cargo/config.toml (not committed), which tells cargo where both are.
 # 4. With the argument `test`: python3 and its package `cryptography`, for the second reader of the
-#    frozen formats.
+#    frozen formats; and what tests/interop/ names, clients and testers that others wrote, in the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -64,6 +64,32 @@ if [ "${1:-}" = test ] && ! second_reader_runs; then
     second_reader_runs || say "python3 with the package cryptography is missing; the second reader of the formats will be skipped"
 fi
 
+interop="$cache/interop-$(cat tests/interop/requirements.txt tests/interop/package-lock.json | sha256sum | cut -c1-16)"
+
+# A virtual environment cannot be moved, so what is half installed lies in its place, without its mark.
+install_interop() {
+    rm -rf "$interop"
+    python3 -m venv "$interop/venv" >/dev/null 2>&1 || {
+        rm -rf "$interop"
+        apt_install python3-venv && python3 -m venv "$interop/venv" >&2 || return 1
+    }
+    say "installing tests/interop/requirements.txt into $interop"
+    "$interop/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --requirement tests/interop/requirements.txt >&2 || return 1
+    command -v npm >/dev/null || apt_install npm || return 1
+    cp tests/interop/package.json tests/interop/package-lock.json "$interop/"
+    (cd "$interop" && npm ci --ignore-scripts --silent --no-audit --no-fund >&2) || return 1
+    touch "$interop/whole"
+}
+
+if [ "${1:-}" = test ] && [ ! -e "$interop/whole" ]; then
+    exec 8>"$cache/interop.lock"
+    flock 8
+    [ -e "$interop/whole" ] || install_interop ||
+        say "what tests/interop/ names could not be installed; the tests with others' clients will be skipped"
+    exec 8>&-
+fi
+
 version=$(awk '/^name = "librocksdb-sys"$/ { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock)
 [ -n "$version" ] || fail "Cargo.lock names no librocksdb-sys"
 features=lz4
@@ -111,6 +137,7 @@ cat >.cargo/config.toml.new <<EOF
 LIBCLANG_PATH = "$libclang"
 ROCKSDB_LIB_DIR = "$rocksdb"
 ROCKSDB_STATIC = "1"
+HOLDFAST_INTEROP = "$interop"
 EOF
 if cmp -s .cargo/config.toml.new .cargo/config.toml; then
     rm .cargo/config.toml.new

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::uri::Authority;
 use raft::{NewCluster, Order};
 use rand::Rng;
 use store::Caller;
@@ -58,6 +59,7 @@ impl Acts {
         operator: &Operator,
         begin: Begin,
     ) -> Result<ClusterId, VaultError> {
+        begin.peers.iter().try_for_each(|peer| check_address(peer))?;
         let new = NewCluster {
             peers: begin.peers,
             wallet_groups: if begin.wallet_groups == 0 {
@@ -84,6 +86,7 @@ impl Acts {
         request: &[u8],
         peer: &str,
     ) -> Result<NodeId, VaultError> {
+        check_address(peer)?;
         Ok(self.inner.vault.node().join(self.order(operator, request)?, peer).await?)
     }
 
@@ -206,5 +209,19 @@ impl Acts {
         found.ok_or_else(|| {
             VaultError::Refused(format!("nobody but its leader can lead group {group}"))
         })
+    }
+}
+
+/// Whether a node can be asked under this address at all.
+fn check_address(peer: &str) -> Result<(), VaultError> {
+    let address: Option<Authority> = peer.parse().ok();
+    let whole = address.filter(|address| {
+        !address.host().is_empty() && address.port_u16().is_some_and(|port| port > 0)
+    });
+    match whole {
+        Some(address) if !address.as_str().contains('@') => Ok(()),
+        _ => Err(VaultError::Malformed(format!(
+            "a peer's address is HOST:PORT, as 10.0.0.1:7601, not {peer:?}"
+        ))),
     }
 }

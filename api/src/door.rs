@@ -1,4 +1,4 @@
-//! What every gRPC request passes before anything looks into it.
+//! What every request passes before anything looks into it.
 //!
 //! Promises: a request is for a method that exists; there is room for it; it ends by its deadline; its
 //! caller has shown what the method asks for; its answer is counted, and every refusal, also of the
@@ -7,17 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderMap;
+use ::http::header::CONTENT_TYPE;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use raft::ConnectionIdentity;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code as Grpc, Status};
 
-use crate::Inner;
 use crate::auth::{Operator, Sessions};
 use crate::grpc::status::{detail_code, into_status};
 use crate::methods::{Access, Method};
@@ -25,6 +24,10 @@ use crate::metrics::Metrics;
 use crate::policy::Limits;
 use crate::shed::{Permit, Permits};
 use crate::vault::{Vault, VaultError};
+use crate::{Inner, http};
+
+/// A request that may go on, the place it has taken, and when it has to be answered.
+pub(crate) type Admitted = (Permit, Deadline, Request);
 
 /// When a request has to be answered. An extension of every request that passed the door.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,11 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    /// When the answer is due.
+    pub(crate) fn due(self) -> Instant {
+        self.answer
+    }
+
     /// What is left until the answer is due.
     pub(crate) fn left(self) -> Duration {
         self.answer.saturating_duration_since(Instant::now())
@@ -48,6 +56,24 @@ impl Deadline {
     /// When a stream without an end has to end, if its caller said so.
     pub(crate) fn for_watch(self) -> Option<Instant> {
         self.asked.map(|asked| self.began + asked)
+    }
+}
+
+/// How a request asks, in the words of its surface.
+pub(crate) struct Asked {
+    /// Its verb, as a proof of possession must name it.
+    pub(crate) verb: String,
+    /// What it asks, as a proof of possession must name it.
+    pub(crate) uri: String,
+    /// How long its caller is ready to wait, if it says so.
+    pub(crate) patience: Option<Duration>,
+}
+
+impl Asked {
+    /// By gRPC: the path of the method stands for the whole address.
+    fn by_grpc(method: &Method, headers: &HeaderMap) -> Result<Self, VaultError> {
+        let patience = asked_for(headers)?;
+        Ok(Self { verb: "POST".to_owned(), uri: method.path.to_owned(), patience })
     }
 }
 
@@ -74,21 +100,21 @@ impl Door {
         }
     }
 
-    /// Lets a request through, or answers it.
+    /// Lets a gRPC request through, or answers it.
     pub(crate) async fn pass(
         State(door): State<Arc<Self>>,
         request: Request,
         next: Next,
     ) -> Response {
         if !is_grpc(request.headers()) {
-            return StatusCode::NOT_FOUND.into_response();
+            return http::nothing_there();
         }
         let began = Instant::now();
         let method = Method::of(request.uri().path());
-        let response = match door.admit(method, request, began) {
-            Ok((_permit, deadline, request)) => {
+        let response = match door.admit_grpc(method, request, began) {
+            Ok((method, (_permit, deadline, request))) => {
                 let answer = timeout_at(deadline.answer, next.run(request)).await;
-                answer.unwrap_or_else(|_| refuse(&late(method)))
+                answer.unwrap_or_else(|_| refuse(&Self::late(method)))
             }
             Err(refused) => refuse(&refused),
         };
@@ -97,30 +123,47 @@ impl Door {
         } else {
             with_detail(response)
         };
-        let name = method.map_or("unknown", Method::name);
-        let (code, took) = (code_of(&response), began.elapsed());
-        tracing::debug!(method = name, code, took_ms = took.as_millis(), "answered");
-        door.metrics.answered(name, code, took);
+        door.answered(method, code_of(&response), began);
         response
     }
 
-    fn admit(
+    /// Counts an answer, whichever surface gave it.
+    pub(crate) fn answered(&self, method: Option<&Method>, code: String, began: Instant) {
+        let name = method.map_or("unknown", Method::name);
+        let took = began.elapsed();
+        tracing::debug!(method = name, code, took_ms = took.as_millis(), "answered");
+        self.metrics.answered(name, code, took);
+    }
+
+    fn admit_grpc(
         &self,
         method: Option<&'static Method>,
+        request: Request,
+        now: Instant,
+    ) -> Result<(&'static Method, Admitted), VaultError> {
+        let method = method.ok_or(VaultError::Unimplemented)?;
+        let asked = Asked::by_grpc(method, request.headers())?;
+        Ok((method, self.admit(method, &asked, request, now)?))
+    }
+
+    /// Whether a request for a method may go on: then with who sends it and when it has to be answered.
+    pub(crate) fn admit(
+        &self,
+        method: &'static Method,
+        asked: &Asked,
         mut request: Request,
         now: Instant,
-    ) -> Result<(Permit, Deadline, Request), VaultError> {
-        let method = method.ok_or(VaultError::Unimplemented)?;
+    ) -> Result<Admitted, VaultError> {
         let permit = match method.access {
             Access::Operator => self.permits.admin()?,
             _ => self.permits.request()?,
         };
-        let deadline = self.deadline(method, request.headers(), now)?;
+        let deadline = self.deadline(method, asked.patience, now);
         match method.access {
             Access::Anyone | Access::Signed => {}
             Access::Session => {
                 let (keyring, now_s) = (self.vault.keyring(), self.vault.clock().now_s());
-                let caller = self.sessions.check(keyring, request.headers(), method.path, now_s)?;
+                let caller = self.sessions.check(keyring, request.headers(), asked, now_s)?;
                 request.extensions_mut().insert(caller);
             }
             Access::Operator => {
@@ -134,18 +177,17 @@ impl Door {
     }
 
     /// What the caller asks for, within the limits.
-    fn deadline(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        began: Instant,
-    ) -> Result<Deadline, VaultError> {
+    fn deadline(&self, method: &Method, asked: Option<Duration>, began: Instant) -> Deadline {
         let (usual, most) = match method.access {
             Access::Operator => (self.limits.admin_deadline, self.limits.admin_deadline_max),
             _ => (self.limits.deadline, self.limits.deadline_max),
         };
-        let asked = asked_for(headers)?;
-        Ok(Deadline { began, answer: began + asked.unwrap_or(usual).min(most), asked })
+        Deadline { began, answer: began + asked.unwrap_or(usual).min(most), asked }
+    }
+
+    /// What is said when the deadline has passed.
+    pub(crate) fn late(method: &Method) -> VaultError {
+        if method.acts { VaultError::Unknown } else { VaultError::Deadline }
     }
 }
 
@@ -188,15 +230,6 @@ fn asked_for(headers: &HeaderMap) -> Result<Option<Duration>, VaultError> {
     parsed.map(|asked| Some(asked.min(ASKED_MAX))).ok_or_else(malformed)
 }
 
-/// What is said when the deadline has passed.
-fn late(method: Option<&Method>) -> VaultError {
-    if method.is_some_and(|method| method.acts) {
-        VaultError::Unknown
-    } else {
-        VaultError::Deadline
-    }
-}
-
 fn refuse(error: &VaultError) -> Response {
     into_status(error).into_http::<Body>()
 }
@@ -207,7 +240,15 @@ fn with_detail(response: Response) -> Response {
     if status.code() == Grpc::Ok || proto::convert::detail_of(&status).is_some() {
         return response;
     }
-    refuse(&match status.code() {
+    detailed(status).into_http()
+}
+
+/// A refusal with its code, whoever made it.
+pub(crate) fn detailed(status: Status) -> Status {
+    if proto::convert::detail_of(&status).is_some() {
+        return status;
+    }
+    into_status(&match status.code() {
         Grpc::OutOfRange | Grpc::ResourceExhausted => {
             VaultError::TooLarge(status.message().to_owned())
         }

@@ -27,7 +27,7 @@ mod door;
 mod duties;
 mod forward;
 mod grpc;
-mod http_routes;
+mod http;
 mod keys;
 mod methods;
 mod metrics;

@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::shed::Permits;
 use crate::vault::Vault;
-use crate::{Inner, Shared, duties, http_routes};
+use crate::{Inner, Shared, duties, http};
 
 /// What a service is made of.
 pub struct Parts {
@@ -88,7 +88,8 @@ impl Service {
         &self.inner.vault
     }
 
-    /// What the public port serves: gRPC behind the door, health, reflection, and plain HTTP probes.
+    /// What the public port serves: gRPC and HTTP/JSON behind the door, health, reflection, and plain
+    /// HTTP probes.
     pub fn public_routes(&self) -> Router {
         let inner = || self.inner.clone();
         let wallets = WalletsRoutes::new(WalletsServer::new(inner()))
@@ -111,8 +112,13 @@ impl Service {
             routes = with_reflection(routes);
         }
         let door = Arc::new(Door::new(&self.inner));
-        let grpc = routes.prepare().into_axum_router().layer(from_fn_with_state(door, Door::pass));
-        grpc.merge(http_routes::public(inner(), self.registry.clone()))
+        let methods = routes.prepare().into_axum_router();
+        let json = http::routes(&door, &methods).unwrap_or_else(|error| {
+            tracing::error!(%error, "the schema that was built in cannot be offered as JSON");
+            Router::new()
+        });
+        let grpc = methods.layer(from_fn_with_state(door, Door::pass));
+        grpc.merge(json).merge(http::probes::public(inner(), self.registry.clone()))
     }
 
     /// What the peer port serves besides `raft`'s own routes: requests that other nodes pass on.
@@ -126,7 +132,7 @@ impl Service {
 
     /// What a listener serves that only those reach who may see metrics: no TLS, no certificate.
     pub fn metrics_routes(&self) -> Router {
-        http_routes::plain(self.inner.clone(), self.registry.clone())
+        http::probes::plain(self.inner.clone(), self.registry.clone())
     }
 
     /// Looks after the node until `until`: a locked leader gives way, and health is kept up to date.

@@ -11,14 +11,13 @@ use seal::{ServerKeyring, Session, SessionRefused};
 use types::{LinkHash, MemberId, WalletId};
 
 use super::replay::{Seen, SeenProofs};
+use crate::door::Asked;
 use crate::vault::VaultError;
 
 /// The header that carries the proof.
 const DPOP: &str = "dpop";
 /// The scheme in front of the token.
 const SCHEME: &str = "DPoP ";
-/// The method of every gRPC request.
-const METHOD: &str = "POST";
 
 /// A member that came in by a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl Sessions {
         Self { seen: SeenProofs::new(proofs), seen_max: proofs }
     }
 
-    /// Who sends a request with these headers to the gRPC method `path`.
+    /// Who sends a request with these headers.
     ///
     /// # Errors
     /// [`VaultError::Session`] if there is no valid token, [`VaultError::Proof`] if the proof is not one
@@ -70,7 +69,7 @@ impl Sessions {
         &self,
         keyring: &ServerKeyring,
         headers: &HeaderMap,
-        path: &str,
+        asked: &Asked,
         now_s: u64,
     ) -> Result<Caller, VaultError> {
         let token = the_one(headers, AUTHORIZATION.as_str())
@@ -83,7 +82,7 @@ impl Sessions {
         })?;
         let proof = the_one(headers, DPOP)
             .ok_or_else(|| VaultError::Proof("there is no proof: send one in `dpop`".to_owned()))?;
-        let request = Request { method: METHOD, uri: path, token };
+        let request = Request { method: &asked.verb, uri: &asked.uri, token };
         let proof = dpop::check(proof, &request, now_s)
             .map_err(|error| VaultError::Proof(error.to_string()))?;
         if proof.thumbprint != dpop::thumbprint(&session.key) {

@@ -1,13 +1,10 @@
 #![allow(clippy::unwrap_used)]
-use http::HeaderValue;
+use ::http::{HeaderName, HeaderValue};
 
 use super::*;
 
 fn headers(name: &'static str, value: &str) -> HeaderMap {
-    HeaderMap::from_iter([(
-        http::HeaderName::from_static(name),
-        HeaderValue::from_str(value).unwrap(),
-    )])
+    HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
 }
 
 #[test]
@@ -43,7 +40,7 @@ fn only_grpc_counts_as_grpc() {
 
 #[test]
 fn a_late_answer_leaves_the_outcome_open_only_if_something_may_have_been_done() {
-    let late = |path| late(Method::of(path)).code();
+    let late = |path| Door::late(Method::of(path).expect("a method")).code();
     assert_eq!(late("/holdfast.v1.Wallets/Push"), crate::Code::Unknown);
     assert_eq!(late("/holdfast.v1.Wallets/Pull"), crate::Code::Deadline);
     assert_eq!(late("/holdfast.admin.v1.Admin/Join"), crate::Code::Unknown);

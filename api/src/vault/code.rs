@@ -1,13 +1,14 @@
-//! The one table of errors: stable code, gRPC status, and whether the request may be sent again.
+//! The one table of errors: stable code, gRPC and HTTP status, and whether the request may be sent again.
 //!
 //! `docs/errors.md` is this table; a test holds the two together. Codes are never reused and never
 //! change their meaning; clients decide by them, not by the message.
 
+use http::StatusCode;
 use proto::v1::error_detail::Retry;
 use tonic::Code as Status;
 
 macro_rules! codes {
-    ($($name:ident $code:literal $status:ident $retry:ident $meaning:literal)*) => {
+    ($($name:ident $code:literal $status:ident $http:ident $retry:ident $meaning:literal)*) => {
         /// Why a request was not answered with what it asked for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -28,6 +29,11 @@ macro_rules! codes {
                 match self { $(Self::$name => Status::$status,)* }
             }
 
+            /// The HTTP status that carries it.
+            pub const fn http(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$http,)* }
+            }
+
             /// Whether the same request may be sent again.
             pub const fn retry(self) -> Retry {
                 match self { $(Self::$name => Retry::$retry,)* }
@@ -43,111 +49,113 @@ macro_rules! codes {
 
 codes! {
     // The request itself.
-    Malformed "malformed" InvalidArgument Never
+    Malformed "malformed" InvalidArgument BAD_REQUEST Never
         "A part of the request is not what the format says; the message names part, byte and rule."
-    Update "update" FailedPrecondition Never
+    Update "update" FailedPrecondition UNPROCESSABLE_ENTITY Never
         "A newer version of Holdfast made a part of the request: update the servers."
-    TooLarge "too_large" InvalidArgument Never
+    TooLarge "too_large" InvalidArgument PAYLOAD_TOO_LARGE Never
         "The request passes a limit of size or number; the message names it. Send smaller parts."
-    Unimplemented "unimplemented" Unimplemented Never
+    Unimplemented "unimplemented" Unimplemented NOT_FOUND Never
         "This version of the servers has no such method."
 
     // Who asks.
-    Denied "denied" Unauthenticated Never
+    Denied "denied" Unauthenticated UNAUTHORIZED Never
         "Nobody known here signed this. Whether the wallet, the member or the signature is at fault is not said to strangers."
-    Challenge "challenge" Unauthenticated Never
+    Challenge "challenge" Unauthenticated UNAUTHORIZED Never
         "The challenge has expired, was used, or was not given by this cluster: ask for a new one."
-    Session "session" Unauthenticated Never
+    Session "session" Unauthenticated UNAUTHORIZED Never
         "There is no session token, or it is not valid any more: open a new session."
-    Proof "proof" Unauthenticated Never
+    Proof "proof" Unauthenticated UNAUTHORIZED Never
         "The DPoP proof is missing, used, too old, or for another request, token or key: make a new one."
-    OtherWallet "other_wallet" PermissionDenied Never
+    OtherWallet "other_wallet" PermissionDenied FORBIDDEN Never
         "The request, or a part of it, names another wallet than the one it may touch."
-    Operator "operator" PermissionDenied Never
+    Operator "operator" PermissionDenied FORBIDDEN Never
         "Only an operator's certificate of this cluster may ask this."
-    Registration "registration" PermissionDenied Never
+    Registration "registration" PermissionDenied FORBIDDEN Never
         "Creating a wallet needs a valid registration token here."
-    MemberInactive "member_inactive" PermissionDenied Never
+    MemberInactive "member_inactive" PermissionDenied FORBIDDEN Never
         "The member is not, or no longer, active in the wallet."
-    BadSignature "bad_signature" PermissionDenied Never
+    BadSignature "bad_signature" PermissionDenied FORBIDDEN Never
         "A signature does not verify under the key of the member it names."
-    BadKey "bad_key" InvalidArgument Never
+    BadKey "bad_key" InvalidArgument UNPROCESSABLE_ENTITY Never
         "A link brings in a public key that is not a point of P-256."
 
     // What the wallet allows.
-    NotFound "not_found" NotFound Never
+    NotFound "not_found" NotFound NOT_FOUND Never
         "There is no such wallet, node or group."
-    Exists "exists" AlreadyExists Never
+    Exists "exists" AlreadyExists CONFLICT Never
         "The thing to be made exists already."
-    Conflict "conflict" Aborted Never
+    Conflict "conflict" Aborted CONFLICT Never
         "The head has moved on; the detail names the stored one. Pull, merge and push again."
-    RotationDue "rotation_due" FailedPrecondition Never
+    Precondition "precondition" FailedPrecondition PRECONDITION_FAILED Never
+        "If-Match names another head than the commit follows: pull, merge and push again."
+    RotationDue "rotation_due" FailedPrecondition CONFLICT Never
         "A member was revoked: rotate the wallet key before changing records."
-    Erased "erased" FailedPrecondition Never
+    Erased "erased" FailedPrecondition GONE Never
         "The wallet was erased."
-    RequestReused "request_reused" FailedPrecondition Never
+    RequestReused "request_reused" FailedPrecondition CONFLICT Never
         "The request id was used for other content: use a new one."
-    TooOld "too_old" FailedPrecondition Never
+    TooOld "too_old" FailedPrecondition CONFLICT Never
         "The request is older than what is remembered of requests: look at the state before trying anew."
-    QuotaFull "quota_full" ResourceExhausted Never
+    QuotaFull "quota_full" ResourceExhausted CONFLICT Never
         "A limit of the wallet would be passed; the message names it."
-    LinkRefused "link_refused" FailedPrecondition Never
+    LinkRefused "link_refused" FailedPrecondition UNPROCESSABLE_ENTITY Never
         "A link breaks a rule of the chain; the message names link and rule."
-    NotAuthorised "not_authorised" PermissionDenied Never
+    NotAuthorised "not_authorised" PermissionDenied FORBIDDEN Never
         "A link does what its signer may not do."
-    HeadRefused "head_refused" InvalidArgument Never
+    HeadRefused "head_refused" InvalidArgument UNPROCESSABLE_ENTITY Never
         "The head does not follow from what is stored: sequence number, history, links or suite."
-    RecordRefused "record_refused" InvalidArgument Never
+    RecordRefused "record_refused" InvalidArgument UNPROCESSABLE_ENTITY Never
         "A record does not follow from what is stored: version, generation, suite or id."
-    Root "root" InvalidArgument Never
+    Root "root" InvalidArgument UNPROCESSABLE_ENTITY Never
         "The head's root is not the hash over what the wallet would hold, or changes where it must not."
-    Region "region" FailedPrecondition Never
+    Region "region" FailedPrecondition CONFLICT Never
         "This cluster does not keep wallets of this residency region."
-    WrongGroup "wrong_group" Unavailable Safe
+    WrongGroup "wrong_group" Unavailable SERVICE_UNAVAILABLE Safe
         "The wallet is moving to, or lives in, another group: ask again."
 
     // What the servers can do now.
-    NotLeader "not_leader" Unavailable Safe
+    NotLeader "not_leader" Unavailable SERVICE_UNAVAILABLE Safe
         "The node asked does not lead the wallet's group; the detail names the leader if it is known."
-    Unavailable "unavailable" Unavailable Safe
+    Unavailable "unavailable" Unavailable SERVICE_UNAVAILABLE Safe
         "No majority could be reached in time, or the node is starting or stopping. Nothing was done; try again, also elsewhere."
-    Locked "locked" Unavailable Safe
+    Locked "locked" Unavailable SERVICE_UNAVAILABLE Safe
         "The node lacks its epoch key: an operator has to unlock it. Try another node."
-    Busy "busy" ResourceExhausted Safe
+    Busy "busy" ResourceExhausted TOO_MANY_REQUESTS Safe
         "Too much is under way here. Nothing was done; wait as long as the detail says."
-    Deadline "deadline" DeadlineExceeded Safe
+    Deadline "deadline" DeadlineExceeded GATEWAY_TIMEOUT Safe
         "The request's deadline passed, or the reader of a stream took nothing for too long. It only reads: nothing was done."
-    Unknown "unknown" Unknown SameRequest
+    Unknown "unknown" Unknown INTERNAL_SERVER_ERROR SameRequest
         "The outcome is not known: it may have been done, or yet be. Send exactly the same request again."
-    Internal "internal" Internal SameRequest
+    Internal "internal" Internal INTERNAL_SERVER_ERROR SameRequest
         "This node has a fault; its log says which. Send exactly the same request to another node."
 
     // Acts of operators on the cluster.
-    NoCluster "no_cluster" FailedPrecondition Never
+    NoCluster "no_cluster" FailedPrecondition CONFLICT Never
         "The node belongs to no cluster yet: bootstrap one, or let it join."
-    NoSuchNode "no_such_node" NotFound Never
+    NoSuchNode "no_such_node" NotFound NOT_FOUND Never
         "There is no node of this name or id."
-    NoSuchGroup "no_such_group" NotFound Never
+    NoSuchGroup "no_such_group" NotFound NOT_FOUND Never
         "There is no such group."
-    NodeKnown "node_known" FailedPrecondition Never
+    NodeKnown "node_known" FailedPrecondition CONFLICT Never
         "The name belongs to a node with another directory: remove that node first."
-    NodeDiffers "node_differs" FailedPrecondition Never
+    NodeDiffers "node_differs" FailedPrecondition CONFLICT Never
         "The node is registered with another role or data centre: remove it first."
-    NodePlaced "node_placed" FailedPrecondition Never
+    NodePlaced "node_placed" FailedPrecondition CONFLICT Never
         "The node still has replicas: place them elsewhere first."
-    NodeRemoved "node_removed" FailedPrecondition Never
+    NodeRemoved "node_removed" FailedPrecondition CONFLICT Never
         "The node was removed for ever: let its machine join anew."
-    StalePlacement "stale_placement" Aborted Never
+    StalePlacement "stale_placement" Aborted CONFLICT Never
         "The placement was changed meanwhile: look at it and decide anew."
-    ZeroLoss "zero_loss" FailedPrecondition Never
+    ZeroLoss "zero_loss" FailedPrecondition CONFLICT Never
         "The voters would be such that the loss of one data centre loses acknowledged writes."
-    BelowFloor "below_floor" InvalidArgument Never
+    BelowFloor "below_floor" InvalidArgument UNPROCESSABLE_ENTITY Never
         "A limit is too low to run a cluster with."
-    Epoch "epoch" FailedPrecondition Never
+    Epoch "epoch" FailedPrecondition CONFLICT Never
         "The key epoch does not follow from those known."
-    Passphrase "passphrase" PermissionDenied Never
+    Passphrase "passphrase" PermissionDenied FORBIDDEN Never
         "The passphrase does not open the node's epoch key."
-    Refused "refused" FailedPrecondition Never
+    Refused "refused" FailedPrecondition CONFLICT Never
         "The act is not possible as the cluster is; the message says why."
 }
 

@@ -68,6 +68,9 @@ pub enum VaultError {
     /// The wallet's region is not served.
     #[error("this cluster keeps no wallets of region {0}")]
     Region(u8),
+    /// The head that the caller expects is not the one that its commit follows.
+    #[error("the commit follows another head than if-match names")]
+    Precondition,
     /// This node does not lead the group.
     #[error("this node does not lead the wallet's group")]
     NotLeader {
@@ -161,6 +164,7 @@ impl VaultError {
             Self::OtherWallet => Code::OtherWallet,
             Self::Operator => Code::Operator,
             Self::Registration => Code::Registration,
+            Self::Precondition => Code::Precondition,
             Self::Region(_) => Code::Region,
             Self::NotLeader { .. } => Code::NotLeader,
             Self::Elsewhere(_) => Code::Challenge,

@@ -161,6 +161,20 @@ async fn acts_that_make_no_sense_are_refused() {
     assert_eq!(code(cluster.one().admin().join(as_operator(short)).await), "malformed");
     let gone = JoinRequest { peer: "127.0.0.1:1".to_owned(), request_id: vec![] };
     assert_eq!(code(cluster.one().admin().join(as_operator(gone)).await), "unknown");
+    for peer in
+        ["", "nowhere", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:99999", "a@b:1", "https://a:1", "a:1/x"]
+    {
+        let join = JoinRequest { peer: peer.to_owned(), request_id: vec![] };
+        assert_eq!(
+            code(cluster.one().admin().join(as_operator(join)).await),
+            "malformed",
+            "{peer}"
+        );
+        let begin =
+            BootstrapRequest { peers: vec![peer.to_owned()], ..BootstrapRequest::default() };
+        let refused = code(cluster.one().admin().bootstrap(as_operator(begin)).await);
+        assert_eq!(refused, "malformed", "{peer}");
+    }
     let unlock = UnlockRequest { passphrase: b"anything".to_vec() };
     assert_eq!(
         code(cluster.one().admin().unlock(as_operator(unlock)).await),

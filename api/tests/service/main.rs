@@ -14,3 +14,4 @@ mod pushes;
 mod recovery;
 mod sessions;
 mod watches;
+mod web;

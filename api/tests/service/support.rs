@@ -4,6 +4,7 @@ pub mod authority;
 pub mod caller;
 pub mod cluster;
 pub mod owner;
+pub mod web;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -8,7 +8,8 @@ const BEGIN: &str = "<!-- table: begin -->\n";
 const END: &str = "<!-- table: end -->\n";
 
 fn table() -> String {
-    let mut table = String::from("| code | gRPC status | retry | meaning |\n|---|---|---|---|\n");
+    let mut table =
+        String::from("| code | gRPC status | HTTP | retry | meaning |\n|---|---|---|---|---|\n");
     for code in Code::ALL {
         let retry = match code.retry() {
             Retry::Never => "no",
@@ -17,7 +18,8 @@ fn table() -> String {
             Retry::Unspecified => "unspecified",
         };
         let status = format!("{:?}", code.status());
-        table += &format!("| `{}` | {status} | {retry} | {} |\n", code.name(), code.meaning());
+        let (name, http, meaning) = (code.name(), code.http().as_u16(), code.meaning());
+        table += &format!("| `{name}` | {status} | {http} | {retry} | {meaning} |\n");
     }
     table
 }
@@ -45,6 +47,7 @@ fn every_code_says_whether_a_retry_is_safe() {
     for code in Code::ALL {
         assert_ne!(code.retry(), Retry::Unspecified, "{}", code.name());
         assert_ne!(code.status(), Status::Ok, "{}", code.name());
+        assert!(code.http().is_client_error() || code.http().is_server_error(), "{}", code.name());
         assert_eq!(Code::named(code.name()), Some(*code));
     }
 }
