@@ -109,10 +109,9 @@ async function main() {
     if (frame.part !== "end") continue;
     say({ watched: head });
     seen += 1;
-    if (seen === CHANGES) break;
+    // A stream that is left open would keep the program alive.
+    if (seen === CHANGES) process.exit(0);
   }
-  devices.close();
-  wallets.close();
 }
 
 main().catch((error) => {
