@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test format clippy docs tidy vectors unit fix bench clean
+.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice fix bench fuzz
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ build: setup ## target/release/holdfast
 demo: build ## a cluster of three processes loses its leader, and gives everything back
 	target/release/holdfast demo $(ARGS)
 
-test: format clippy docs tidy unit ## the whole gate; changes nothing
+test: format clippy docs tidy unit fuzz-slice ## the whole gate; changes nothing
 
 format:
 	$(CARGO) fmt --all --check
@@ -38,6 +38,12 @@ unit: # the node processes of the tests are the binary of this build
 	@bash xtask/setup.sh test
 	$(CARGO) build --release --locked --package cli
 	$(CARGO) test --release --locked --workspace --no-fail-fast
+
+fuzz-slice: setup # a minute of all targets together, the same inputs each time
+	@bash xtask/fuzz.sh slice
+
+fuzz: setup ## an hour of fuzzing; SECONDS_EACH=N for another time for each target
+	@bash xtask/fuzz.sh $(or $(SECONDS_EACH),514)
 
 fix: ## format and apply what clippy knows how to apply
 	$(CARGO) fmt --all

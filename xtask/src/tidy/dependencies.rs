@@ -6,7 +6,7 @@ use std::{path::Path, process::Command};
 
 /// What each crate of the house may use of the house. Test-only dependencies are judged alike, but
 /// for `tests`, which is a user of everything.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("types", &[]),
     ("seal", &["types"]),
     ("proto", &["types"]),
@@ -17,6 +17,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("server", &["types", "seal", "proto", "store", "raft", "api"]),
     ("cli", &["types", "seal", "proto", "client", "server"]),
     ("tests", &["types", "seal", "proto", "store", "raft", "api", "client", "server", "cli"]),
+    ("fuzz", &["types", "seal", "proto", "store", "client", "server"]),
     ("xtask", &[]),
 ];
 
