@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod config;
 pub mod drain;
 pub mod epoch_key;
+mod renewal;
 pub mod run;
 pub mod settings;
 pub mod telemetry;

@@ -7,7 +7,7 @@ pub use error::{Ending, RunError};
 
 use crate::{
     config::{Config, Registration, read_secret},
-    drain, epoch_key, tls,
+    drain, epoch_key, renewal, tls,
 };
 use api::{Clock, Parts, Policy, Rate, Service};
 use prometheus_client::registry::Registry;
@@ -67,6 +67,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         ..Limits::PUBLIC
     };
     let routes = service.public_routes();
+    renewal::attend(certificates.clone(), config.tls.clone(), ended.clone())
+        .map_err(RunError::Signals)?;
     listeners.spawn(listener::serve_with(
         ports.public,
         certificates.public,

@@ -1,6 +1,6 @@
 //! Certificates from files to what the two TLS listeners serve with.
 
-use crate::config::{Config, SecretFileError, read_secret};
+use crate::config::{Config, SecretFileError, TlsFiles, read_secret};
 use arc_swap::ArcSwap;
 use raft::{PeerTls, TlsError};
 use rustls::{
@@ -49,7 +49,8 @@ pub enum CertificateError {
     },
 }
 
-/// A node's certificate files, read.
+/// A node's certificates in use. Clones are the same ones.
+#[derive(Clone)]
 pub struct Certificates {
     /// Mutual TLS between nodes.
     pub peer: PeerTls,
@@ -57,12 +58,41 @@ pub struct Certificates {
     pub public: Arc<ArcSwap<ServerConfig>>,
 }
 
+/// What is in the files, before anything uses it.
+struct Read {
+    roots: Vec<CertificateDer<'static>>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    public: ServerConfig,
+}
+
 /// Reads the files that the configuration names.
 ///
 /// # Errors
 /// A file is not what it should be, or they do not fit together.
 pub fn load(config: &Config) -> Result<Certificates, CertificateError> {
-    let files = &config.tls;
+    let Read { roots, chain, key, public } = read(&config.tls)?;
+    let peer = PeerTls::new(&config.identity.cluster, roots, chain, key)
+        .map_err(|source| CertificateError::Unfit { file: config.tls.cert.clone(), source })?;
+    Ok(Certificates { peer, public: Arc::new(ArcSwap::from_pointee(public)) })
+}
+
+impl Certificates {
+    /// Uses what the files hold now, on both ports. Connections that stand keep what they were made with.
+    ///
+    /// # Errors
+    /// As [`load`], and when they name another machine; the old ones stay in use.
+    pub fn renew(&self, files: &TlsFiles) -> Result<(), CertificateError> {
+        let Read { roots, chain, key, public } = read(files)?;
+        self.peer
+            .reload(roots, chain, key)
+            .map_err(|source| CertificateError::Unfit { file: files.cert.clone(), source })?;
+        self.public.store(Arc::new(public));
+        Ok(())
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<Read, CertificateError> {
     let roots = certificates(&files.ca)?;
     let chain = certificates(&files.cert)?;
     let secret = read_secret(&files.key)?;
@@ -71,9 +101,7 @@ pub fn load(config: &Config) -> Result<Certificates, CertificateError> {
     })?;
     let public = public(roots.clone(), chain.clone(), key.clone_key())
         .map_err(|problem| CertificateError::Public { file: files.cert.clone(), problem })?;
-    let peer = PeerTls::new(&config.identity.cluster, roots, chain, key)
-        .map_err(|source| CertificateError::Unfit { file: files.cert.clone(), source })?;
-    Ok(Certificates { peer, public: Arc::new(ArcSwap::from_pointee(public)) })
+    Ok(Read { roots, chain, key, public })
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
