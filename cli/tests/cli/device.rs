@@ -1,6 +1,6 @@
 //! A wallet on the command line: two devices, credentials in and out, clashes, recovery, sessions.
 
-use crate::program::{Dev, Run, holdfast};
+use crate::program::{Dev, Lasting, Run, holdfast};
 use server::cluster::Scratch;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -121,6 +121,55 @@ fn a_wallet_lives_on_two_devices_and_comes_back_from_its_code() {
     let phone =
         devices["devices"].as_array().unwrap().iter().find(|device| device["name"] == "phone");
     assert_eq!(phone.unwrap()["active"], false);
+    assert_eq!(dev.stop(), 0);
+}
+
+#[test]
+fn what_one_device_deletes_another_that_watches_loses() {
+    let scratch = Scratch::new("holdfast-cli").unwrap();
+    let dev = Dev::start(1, &scratch.path().join("cluster"));
+    let one = Device::new(&dev, &scratch, "one");
+    let created = one.first(&["create", "--no-passphrase"]).done();
+    let announced: serde_json::Value =
+        serde_json::from_str(created.out.lines().next().unwrap()).unwrap();
+    let file = scratch.path().join("file");
+    fs::write(&file, b"for a while").unwrap();
+    for name in ["kept", "given up"] {
+        one.run(&["put", name, file.to_str().unwrap()]).done();
+    }
+    one.run(&["push"]).done();
+    let code = scratch.path().join("code");
+    write_secret(&code, announced["recovery_code"].as_str().unwrap().as_bytes());
+    let two = Device::new(&dev, &scratch, "two");
+    let recover =
+        ["recover", "--no-passphrase", "--keep", "all", "--code-file", code.to_str().unwrap()];
+    two.first(&recover).done();
+    one.run(&["pull"]).done();
+
+    let mut watch = Lasting::start(["--json", "wallet", "--profile", &two.profile, "watch"]);
+    let refused = one.run(&["delete", "never there"]);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains("never there"), "{}", refused.err);
+    one.run(&["delete", "given up"]).done();
+    let pushed = one.run(&["push"]).done().json();
+    assert_eq!((&pushed["written"], &pushed["removed"]), (&0.into(), &1.into()), "{pushed}");
+    let seen = loop {
+        let seen = watch.next();
+        if seen["seq"] == pushed["seq"] {
+            break seen;
+        }
+    };
+    assert_eq!(seen["removed"], 1, "{seen}");
+    assert_eq!(watch.interrupt(), 0, "Ctrl-C is how a watch ends");
+
+    let listed = two.run(&["list"]).done().json();
+    let names: Vec<&str> = listed["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| record["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["kept"]);
     assert_eq!(dev.stop(), 0);
 }
 

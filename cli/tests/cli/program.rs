@@ -104,8 +104,52 @@ impl Drop for Dev {
     }
 }
 
+/// A command that goes on until it is told to end.
+pub(crate) struct Lasting {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Lasting {
+    pub(crate) fn start<'a>(args: impl IntoIterator<Item = &'a str>) -> Lasting {
+        let mut child = Command::new(binary())
+            .args(args)
+            .env_remove("HOLDFAST_PROFILE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Lasting { child, out }
+    }
+
+    /// What it says next, as JSON.
+    pub(crate) fn next(&mut self) -> serde_json::Value {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line:?}"))
+    }
+
+    /// Ctrl-C, and its exit code.
+    pub(crate) fn interrupt(mut self) -> i32 {
+        signal("INT", self.child.id());
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Sends SIGTERM.
 pub(crate) fn terminate(pid: u32) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
-    assert!(sent.success(), "kill -TERM {pid}");
+    signal("TERM", pid);
+}
+
+fn signal(name: &str, pid: u32) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
+    assert!(sent.success(), "kill -{name} {pid}");
 }

@@ -12,7 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const HOSTS: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+/// The last is added later.
+const HOSTS: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A port that is free on all hosts, kept free for the nodes.
@@ -56,7 +57,7 @@ fn start(dir: &Path, name: &str) -> Child {
 }
 
 #[test]
-fn a_cluster_on_real_hosts_is_written_started_formed_and_drained() {
+fn a_cluster_on_real_hosts_is_written_formed_extended_and_drained() {
     let scratch = Scratch::new("holdfast-hosts").unwrap();
     let dir = scratch.path().join("cluster");
     let path = dir.to_str().unwrap();
@@ -78,7 +79,9 @@ fn a_cluster_on_real_hosts_is_written_started_formed_and_drained() {
     assert_eq!(again.code, 2, "nothing is overwritten: {}", again.err);
 
     let mut running = Nodes(["a", "b", "c"].map(|name| start(&dir, name)).into());
-    let endpoints = HOSTS.map(|host| format!("https://{host}:{public}"));
+    let endpoints = &HOSTS[..3];
+    let endpoints: Vec<_> =
+        endpoints.iter().map(|host| format!("https://{host}:{public}")).collect();
     let files = ["ca.pem", "operator.pem", "operator.key"].map(|file| dir.join(file));
     let admin = |endpoints: &str, args: &[&str]| {
         let [ca, cert, key] = files.each_ref().map(|file| file.to_str().unwrap());
@@ -97,7 +100,7 @@ fn a_cluster_on_real_hosts_is_written_started_formed_and_drained() {
 
     let peers = HOSTS.map(|host| format!("{host}:{peer}"));
     let mut bootstrap = vec!["bootstrap", "--wallet-groups", "2"];
-    bootstrap.extend(peers.iter().map(String::as_str));
+    bootstrap.extend(peers[..3].iter().map(String::as_str));
     admin(&endpoints[0], &bootstrap).done();
     loop {
         let status = admin(&endpoints[2], &["status"]).done().json();
@@ -124,6 +127,36 @@ fn a_cluster_on_real_hosts_is_written_started_formed_and_drained() {
     create.extend(["--registration-token-file", token.to_str().unwrap()]);
     holdfast(create).done();
 
+    // A fourth node comes in, and takes the place of one that is drained and removed.
+    holdfast(["cluster", "add", "--node", &format!("d,west,{}", HOSTS[3]), "--dir", path]).done();
+    running.0.push(start(&dir, "d"));
+    let joined = loop {
+        let join = admin(&all, &["join", &peers[3]]);
+        if join.code != 3 {
+            break join.done().json();
+        }
+        assert!(since.elapsed() < PATIENCE, "{}{}", join.err, logs(&dir));
+    };
+    assert_eq!(joined["node"]["name"], "d", "{joined}");
+    admin(&all, &["drain", "c"]).done();
+    let kinds_of = |name: &str| {
+        let groups = admin(&all, &["groups"]).done().json()["groups"].take();
+        let replicas = |group: &serde_json::Value| group["replicas"].as_array().unwrap().clone();
+        let all = groups.as_array().unwrap().iter().flat_map(replicas);
+        let of = all.filter(|replica| replica["name"] == name);
+        of.map(|replica| replica["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    while !(kinds_of("d") == ["voter"; 4] && kinds_of("c").is_empty()) {
+        assert!(since.elapsed() < PATIENCE, "{:?} {:?}", kinds_of("d"), kinds_of("c"));
+    }
+    admin(&all, &["remove", "c"]).done();
+    let nodes = admin(&all, &["nodes"]).done().json()["nodes"].take();
+    let there = |name: &str| {
+        let named = nodes.as_array().unwrap().iter().filter(|node| node["name"] == name);
+        named.filter(|node| node["state"] != "removed").count()
+    };
+    assert_eq!((there("c"), there("d")), (0, 1), "{nodes}");
+
     // SIGTERM: each hands its leaderships over, drains and exits 0.
     for node in &mut running.0 {
         terminate(node.id());
@@ -133,7 +166,7 @@ fn a_cluster_on_real_hosts_is_written_started_formed_and_drained() {
 
 fn logs(dir: &Path) -> String {
     let of = |name| fs::read_to_string(dir.join(name).join("node.log")).unwrap_or_default();
-    ["a", "b", "c"].map(of).join("\n")
+    ["a", "b", "c", "d"].map(of).join("\n")
 }
 
 #[test]
