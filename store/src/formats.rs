@@ -6,6 +6,7 @@
 //! | commands | [`crate::command`] | `tests/formats/v001_commands.hex` |
 //! | replies | [`crate::command`] | `tests/formats/v001_replies.hex` |
 //! | snapshot frames | [`crate::snapshot::format`] | `tests/formats/v001_snapshot.hex` |
+//! | what a restore keeps | [`crate::rows`] | `tests/formats/v001_restore.hex` |
 //! | audit leaves | [`crate::audit`] | `tests/formats/v001_audit.hex` |
 //!
 //! A value or command begins with its version. A release reads every version from [`OLDEST`] to

@@ -100,6 +100,8 @@ pub enum Key {
     Tombstone(Home, RecordId),
     /// Which record was removed at which place among the wallet's removals, so that the oldest can go.
     TombstoneOrder(Home, u64),
+    /// How far a wallet's links are known to have gone beyond the backup that it was restored from.
+    Floor(Home),
     /// How far the group has come. Not part of the digest, which it holds.
     Applied,
     /// The group's clock and counters.
@@ -118,6 +120,12 @@ pub enum Key {
     Receipt(Caller, RequestId),
     /// Which receipt came at which place, so that the oldest can go.
     ReceiptOrder(u64),
+    /// Which wallet's links grew, by place: see [`crate::journal`].
+    Journal(u64),
+    /// The place of the next entry of the journal.
+    JournalEnd,
+    /// The backup that the group was restored from, and how far.
+    Restore,
     /// The cluster's identity. Group 0, as all that follow.
     Cluster,
     /// A node of the registry.
@@ -128,6 +136,8 @@ pub enum Key {
     SlotMap(u8),
     /// A key epoch.
     Epoch(u32),
+    /// The last backup that was taken (0), or restored elsewhere and compared (1).
+    Backup(u8),
 }
 
 impl Key {
@@ -144,6 +154,7 @@ impl Key {
             Key::Trail(..) => 8,
             Key::Tombstone(..) => 9,
             Key::TombstoneOrder(..) => 10,
+            Key::Floor(_) => 11,
             Key::Applied => 32,
             Key::Standing => 33,
             Key::Policy => 34,
@@ -153,12 +164,33 @@ impl Key {
             Key::AuditNode(..) => 38,
             Key::Receipt(..) => 39,
             Key::ReceiptOrder(_) => 40,
+            Key::Journal(_) => 41,
+            Key::JournalEnd => 42,
+            Key::Restore => 43,
             Key::Cluster => 48,
             Key::Node(_) => 49,
             Key::Placement(_) => 50,
             Key::SlotMap(_) => 51,
             Key::Epoch(_) => 52,
+            Key::Backup(_) => 53,
         }
+    }
+
+    /// Whether a backup brings the row into another cluster, which has the rest by itself: its
+    /// identity, its slots, its nodes, and what was restored into it.
+    pub const fn is_restored(&self) -> bool {
+        !matches!(
+            self,
+            Key::Applied
+                | Key::Slots
+                | Key::Restore
+                | Key::Cluster
+                | Key::Node(_)
+                | Key::Placement(_)
+                | Key::SlotMap(_)
+                | Key::Epoch(_)
+                | Key::Backup(_)
+        )
     }
 
     /// What the row under it is called in errors.
@@ -174,6 +206,7 @@ impl Key {
             Key::Trail(..) => "a head of the trail",
             Key::Tombstone(..) => "a tombstone",
             Key::TombstoneOrder(..) => "the order of tombstones",
+            Key::Floor(_) => "a floor",
             Key::Applied => "the applied position",
             Key::Standing => "the group's counters",
             Key::Policy => "the policy",
@@ -183,11 +216,15 @@ impl Key {
             Key::AuditNode(..) => "a node of the audit tree",
             Key::Receipt(..) => "a receipt",
             Key::ReceiptOrder(_) => "the order of receipts",
+            Key::Journal(_) => "an entry of the journal",
+            Key::JournalEnd => "the end of the journal",
+            Key::Restore => "a restore",
             Key::Cluster => "the cluster's identity",
             Key::Node(_) => "a node",
             Key::Placement(_) => "a placement",
             Key::SlotMap(_) => "the slot map",
             Key::Epoch(_) => "a key epoch",
+            Key::Backup(_) => "a backup",
         }
     }
 
@@ -200,7 +237,7 @@ impl Key {
             None => writer,
         };
         match self {
-            Key::Wallet(_) | Key::Membership(_) | Key::DataKey(_) => writer,
+            Key::Wallet(_) | Key::Membership(_) | Key::DataKey(_) | Key::Floor(_) => writer,
             Key::Link(_, number) => writer.fixed(&number.to_be_bytes()),
             Key::Entry(_, record) | Key::Body(_, record) | Key::Tombstone(_, record) => {
                 writer.fixed(record.as_bytes())
@@ -209,8 +246,11 @@ impl Key {
                 writer.u64(*number)
             }
             Key::Applied | Key::Standing | Key::Policy | Key::Slots | Key::Cluster => writer,
+            Key::JournalEnd | Key::Restore => writer,
             Key::Locator(locator) => writer.fixed(locator.as_bytes()),
-            Key::AuditLeaf(number) | Key::ReceiptOrder(number) => writer.u64(*number),
+            Key::AuditLeaf(number) | Key::ReceiptOrder(number) | Key::Journal(number) => {
+                writer.u64(*number)
+            }
             Key::AuditNode(level, number) => writer.u8(*level).u64(*number),
             Key::Receipt(caller, request) => {
                 writer.fixed(caller.as_bytes()).fixed(request.as_bytes())
@@ -218,6 +258,7 @@ impl Key {
             Key::Node(node) => writer.u64(node.0),
             Key::Placement(group) => writer.fixed(&group.0.to_be_bytes()),
             Key::SlotMap(region) => writer.u8(*region),
+            Key::Backup(kind) => writer.u8(*kind),
             Key::Epoch(epoch) => writer.fixed(&epoch.to_be_bytes()),
         }
         .finish()
@@ -244,7 +285,7 @@ impl Key {
         Ok((prefix, key))
     }
 
-    fn home(&self) -> Option<Home> {
+    pub(crate) fn home(&self) -> Option<Home> {
         match self {
             Key::Wallet(home) | Key::Membership(home) | Key::DataKey(home) | Key::Link(home, _) => {
                 Some(*home)
@@ -253,6 +294,7 @@ impl Key {
             Key::HeadHash(home, _) | Key::Trail(home, _) | Key::TombstoneOrder(home, _) => {
                 Some(*home)
             }
+            Key::Floor(home) => Some(*home),
             _ => None,
         }
     }
@@ -272,6 +314,7 @@ fn of_wallet(table: u8, slot: u16, reader: &mut Reader<'_>) -> Result<Key, Forma
         8 => Key::Trail(home, reader.u64("sequence number")?),
         9 => Key::Tombstone(home, RecordId::from_bytes(reader.fixed("record")?)),
         10 => Key::TombstoneOrder(home, reader.u64("place")?),
+        11 => Key::Floor(home),
         _ => return Err(unknown_table()),
     })
 }
@@ -290,11 +333,15 @@ fn of_group(table: u8, reader: &mut Reader<'_>) -> Result<Key, FormatError> {
             RequestId::from_bytes(reader.fixed("request id")?),
         ),
         40 => Key::ReceiptOrder(reader.u64("place")?),
+        41 => Key::Journal(reader.u64("place")?),
+        42 => Key::JournalEnd,
+        43 => Key::Restore,
         48 => Key::Cluster,
         49 => Key::Node(NodeId(reader.u64("node")?)),
         50 => Key::Placement(GroupId(reader.u32("group")?)),
         51 => Key::SlotMap(reader.u8("region")?),
         52 => Key::Epoch(reader.u32("epoch")?),
+        53 => Key::Backup(reader.u8("kind")?),
         _ => return Err(unknown_table()),
     })
 }

@@ -30,11 +30,14 @@ mod apply;
 mod audit;
 mod bootstrap;
 mod cluster;
+mod floor;
 pub(crate) mod incarnation;
+mod journal;
 mod locators;
 mod placement;
 mod push;
 mod receipts;
+mod restore;
 pub(crate) mod view;
 
 use view::View;

@@ -25,6 +25,7 @@ use crate::snapshot;
 
 mod audit;
 mod group;
+mod journal;
 mod system;
 mod wallet;
 

@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 use types::ids::{ClusterId, GroupId, Incarnation, NodeId};
 use types::node::{NodeState, Role};
 
-use crate::codec;
+use crate::codec::{self, blob};
+use crate::digest::StateDigest;
+use crate::journal::Fact;
 use crate::policy::Policy;
 
 /// An act. The order of the variants is format: new ones are appended.
 ///
-/// [`SystemCommand::Bootstrap`] and [`SystemCommand::SetPolicy`] are for every group, the others for
-/// group 0, and refused elsewhere.
+/// [`SystemCommand::Bootstrap`] and [`SystemCommand::SetPolicy`] are for every group, the steps of a
+/// restore for every group but 0, the others for group 0, and refused elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SystemCommand {
     /// Begins a cluster: once, the same in every group, which takes from it what concerns it.
@@ -51,6 +53,46 @@ pub enum SystemCommand {
     DestroyEpoch {
         /// Its number.
         epoch: u32,
+    },
+    /// Closes a fresh group, so that a backup can be restored into it.
+    BeginRestore {
+        /// The backup: the hash of its manifest. The same in every step.
+        backup: [u8; 32],
+    },
+    /// Brings rows of the backup, all together ascending and without a gap.
+    RestoreRows {
+        /// The backup.
+        backup: [u8; 32],
+        /// The number of the first of these among the backup's rows of the group.
+        first: u64,
+        /// The rows, as in a frame of a snapshot.
+        #[serde(with = "blob")]
+        rows: Vec<u8>,
+    },
+    /// Brings what the journal knows beyond the backup. After the rows.
+    RestoreFacts {
+        /// The backup.
+        backup: [u8; 32],
+        /// The facts.
+        facts: Vec<Fact>,
+    },
+    /// Opens the group again, if what came is what the backup has.
+    FinishRestore {
+        /// The backup.
+        backup: [u8; 32],
+        /// How many rows it has.
+        rows: u64,
+        /// Their digest.
+        digest: StateDigest,
+    },
+    /// Says that a backup was taken, or that one was restored elsewhere and compared.
+    NoteBackup {
+        /// The backup.
+        backup: [u8; 32],
+        /// Whether it was compared.
+        verified: bool,
+        /// When, in Unix milliseconds. An earlier one than is known changes nothing.
+        time_ms: u64,
     },
 }
 
@@ -118,6 +160,13 @@ pub enum SystemReply {
     Placed {
         /// The version.
         version: u64,
+    },
+    /// So much of the backup is there.
+    Restored {
+        /// Rows.
+        rows: u64,
+        /// Whether that is all, and the group open.
+        finished: bool,
     },
 }
 

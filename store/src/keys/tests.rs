@@ -26,6 +26,7 @@ fn of_wallet() -> impl Strategy<Value = Key> {
         home().prop_map(Key::Wallet),
         home().prop_map(Key::Membership),
         home().prop_map(Key::DataKey),
+        home().prop_map(Key::Floor),
         (home(), any::<u32>()).prop_map(|(home, n)| Key::Link(home, n)),
         (home(), record()).prop_map(|(home, record)| Key::Entry(home, record)),
         (home(), record()).prop_map(|(home, record)| Key::Body(home, record)),
@@ -44,6 +45,8 @@ fn of_group() -> impl Strategy<Value = Key> {
             Key::Standing,
             Key::Policy,
             Key::Slots,
+            Key::JournalEnd,
+            Key::Restore,
             Key::Cluster
         ]),
         bytes().prop_map(|locator| Key::Locator(Locator::from_bytes(locator))),
@@ -54,10 +57,12 @@ fn of_group() -> impl Strategy<Value = Key> {
             RequestId::from_bytes(request)
         )),
         number().prop_map(Key::ReceiptOrder),
+        number().prop_map(Key::Journal),
         number().prop_map(|node| Key::Node(NodeId(node))),
         any::<u32>().prop_map(|group| Key::Placement(GroupId(group))),
         any::<u8>().prop_map(Key::SlotMap),
         any::<u32>().prop_map(Key::Epoch),
+        any::<u8>().prop_map(Key::Backup),
     ]
 }
 
@@ -144,6 +149,9 @@ fn no_two_tables_share_a_number() {
         .collect();
     assert_eq!(
         known,
-        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 32, 33, 34, 35, 36, 37, 38, 39, 40, 48, 49, 50, 51, 52]
+        [
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 48,
+            49, 50, 51, 52, 53
+        ]
     );
 }

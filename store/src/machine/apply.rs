@@ -6,7 +6,7 @@
 use types::rejection::Rejection;
 
 use super::view::View;
-use super::{audit, bootstrap, cluster, placement, push, receipts};
+use super::{audit, bootstrap, cluster, placement, push, receipts, restore};
 use crate::act::Act;
 use crate::audit::AuditKind;
 use crate::command::{Command, Reply, SystemCommand, SystemReply};
@@ -52,6 +52,19 @@ pub(super) fn run(view: &mut View<'_>, command: &Command) -> Result<Reply, Fault
 }
 
 fn system(view: &mut View<'_>, act: &Act, command: &SystemCommand) -> Result<SystemReply, Halt> {
+    // The steps of a restore replace the very rows that receipts and audit leaves are; its end, which
+    // is an act like any other, is what is recorded of it.
+    match command {
+        SystemCommand::BeginRestore { backup } => return restore::begin(view, *backup),
+        SystemCommand::RestoreRows { backup, first, rows } => {
+            return restore::take(view, *backup, *first, rows);
+        }
+        SystemCommand::RestoreFacts { backup, facts } => {
+            return restore::raise(view, *backup, facts);
+        }
+        SystemCommand::FinishRestore { .. } => {}
+        _ => restore::check_open(view)?,
+    }
     let mut standing = standing(view)?;
     let content = command.content();
     if let Some(earlier) = receipts::earlier(view, &standing, act, content)? {
@@ -72,6 +85,16 @@ fn system(view: &mut View<'_>, act: &Act, command: &SystemCommand) -> Result<Sys
         }
         SystemCommand::DestroyEpoch { epoch } => cluster::destroy_epoch(view, *epoch, time_ms),
         SystemCommand::SetPlacement(placing) => placement::set(view, placing),
+        SystemCommand::FinishRestore { backup, rows, digest } => {
+            restore::finish(view, *backup, *rows, *digest)
+        }
+        SystemCommand::NoteBackup { backup, verified, time_ms } => {
+            restore::note(view, *backup, *verified, *time_ms)
+        }
+        // Done above.
+        SystemCommand::BeginRestore { .. }
+        | SystemCommand::RestoreRows { .. }
+        | SystemCommand::RestoreFacts { .. } => Ok(SystemReply::Done),
     }?;
     receipts::keep(view, &mut standing, act, content, &reply)?;
     audit::record(view, &mut standing, AuditKind::Act, &act.leaf)?;

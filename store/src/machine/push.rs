@@ -12,13 +12,13 @@ use types::rejection::Rejection;
 
 use super::apply::{self, Halt, refused};
 use super::view::View;
-use super::{audit, locators};
+use super::{audit, floor, journal, locators, restore};
 use crate::audit::AuditKind;
 use crate::command::{Push, Reply};
 use crate::fault::Fault;
 use crate::keys::{Home, Key};
 use crate::policy::Policy;
-use crate::rows::{HeadHashRow, LinkRow, SlotsRow, WalletRow};
+use crate::rows::{FloorRow, HeadHashRow, LinkRow, SlotsRow, WalletRow};
 
 mod records;
 mod trail;
@@ -30,6 +30,8 @@ struct Accepted {
     stored: Option<WalletRow>,
     /// The members after the push.
     membership: Membership,
+    /// What the push reaches, if the wallet was restored.
+    floor: Option<FloorRow>,
     policy: Policy,
     totals: records::Totals,
 }
@@ -43,6 +45,7 @@ pub(super) fn apply(view: &mut View<'_>, push: &Push) -> Result<Reply, Halt> {
     {
         return Err(Rejection::WrongGroup.into());
     }
+    restore::check_open(view)?;
     let head = push.head.head();
     if !is_retry(view, home, push)? {
         let accepted = check(view, home, push)?;
@@ -70,6 +73,10 @@ fn check(view: &mut View<'_>, home: Home, push: &Push) -> Result<Accepted, Halt>
     };
     check_base(push, stored.as_ref(), present.as_ref())?;
     check_chain(push, stored.as_ref())?;
+    let floor = floor::of(view, home)?;
+    if let Some(floor) = &floor {
+        floor::check(push, stored.as_ref(), floor)?;
+    }
     let policy = apply::policy(view)?;
     if !push.links.is_empty() && push.head.head().links > policy.wallet_links {
         return Err(quota("links", policy.wallet_links.into()));
@@ -81,7 +88,7 @@ fn check(view: &mut View<'_>, home: Home, push: &Push) -> Result<Accepted, Halt>
         .ok_or_else(|| malformed("a first push without links"))?;
     check_signer(push, stored.as_ref(), &membership, &policy)?;
     let totals = records::check(view, home, push, stored.as_ref(), &policy)?;
-    Ok(Accepted { home, stored, membership, policy, totals })
+    Ok(Accepted { home, stored, membership, floor, policy, totals })
 }
 
 /// The push must have been checked against what is stored.
@@ -158,7 +165,7 @@ fn check_signer(
 }
 
 fn write(view: &mut View<'_>, push: &Push, accepted: Accepted) -> Result<(), Fault> {
-    let Accepted { home, stored, membership, policy, totals } = accepted;
+    let Accepted { home, stored, membership, floor, policy, totals } = accepted;
     let mut standing = apply::standing(view)?;
     let time_ms = apply::advance(&mut standing, push.time_ms);
     let head = push.head.head();
@@ -177,6 +184,10 @@ fn write(view: &mut View<'_>, push: &Push, accepted: Accepted) -> Result<(), Fau
     if push.membership.is_some() {
         view.put(&Key::Membership(home), &membership);
         locators::index(view, home.wallet(), &membership, first_link)?;
+        journal::note(view, home.wallet(), first_link, membership.links())?;
+    }
+    if floor.is_some() {
+        floor::reached(view, home)?;
     }
 
     let mut row = next_row(push, stored.as_ref(), time_ms);

@@ -52,6 +52,11 @@ impl<'a> View<'a> {
         View { engine, prefix, rows: BTreeMap::new() }
     }
 
+    /// Whose keys these are.
+    pub(crate) fn prefix(&self) -> Prefix {
+        self.prefix
+    }
+
     /// The group whose state this is.
     pub(crate) fn group(&self) -> types::ids::GroupId {
         self.prefix.group
@@ -81,6 +86,11 @@ impl<'a> View<'a> {
     /// Writes a row, whether there is one already or not.
     pub(crate) fn put<T: Serialize>(&mut self, key: &Key, row: &T) {
         self.write(key, Before::Unread, Now::Value(codec::encode(row)));
+    }
+
+    /// Writes a row that is encoded already.
+    pub(crate) fn put_bytes(&mut self, key: &Key, value: &[u8]) {
+        self.write(key, Before::Unread, Now::Value(value.to_vec()));
     }
 
     /// Writes a row where none ever was, which spares the digest a look.

@@ -6,7 +6,7 @@ use super::Reader;
 use crate::fault::Fault;
 use crate::keys::Key;
 use crate::policy::Policy;
-use crate::rows::{LocatorRow, SlotsRow, StandingRow};
+use crate::rows::{LocatorRow, RestoreRow, SlotsRow, StandingRow};
 
 /// Every method fails as [`Reader::applied`] does.
 impl Reader {
@@ -28,6 +28,16 @@ impl Reader {
     /// The slots that the group owns.
     pub fn slots(&self) -> Result<SlotsRow, Fault> {
         Ok(self.get(&Key::Slots)?.unwrap_or_default())
+    }
+
+    /// Whether the group is closed because a backup is being restored into it.
+    pub fn restoring(&self) -> Result<bool, Fault> {
+        Ok(self.restore()?.is_some_and(|restore| !restore.finished))
+    }
+
+    /// The backup that the group was restored from, and how far; none if it was not.
+    pub fn restore(&self) -> Result<Option<RestoreRow>, Fault> {
+        self.get(&Key::Restore)
     }
 
     /// The wallets in which a member with this locator ever stood, oldest first.

@@ -7,7 +7,7 @@ use types::node::NodeInfo;
 use super::Reader;
 use crate::fault::Fault;
 use crate::keys::{Home, Key};
-use crate::rows::{ClusterRow, EpochRow, PlacementRow, SlotMapRow};
+use crate::rows::{BackupRow, ClusterRow, EpochRow, PlacementRow, SlotMapRow};
 
 /// Every method fails as [`Reader::applied`] does.
 impl Reader {
@@ -50,6 +50,11 @@ impl Reader {
     pub fn group_of(&self, wallet: WalletId) -> Result<Option<GroupId>, Fault> {
         let map = self.slot_map(wallet.region())?;
         Ok(map.and_then(|map| map.group(Home::of(wallet).slot())))
+    }
+
+    /// The last backup that was taken, or with `verified` the last that was compared.
+    pub fn backup(&self, verified: bool) -> Result<Option<BackupRow>, Fault> {
+        self.get(&Key::Backup(verified.into()))
     }
 
     /// The key epochs, by number from 1 on.

@@ -13,7 +13,7 @@ use super::Reader;
 use crate::engine::Direction;
 use crate::fault::Fault;
 use crate::keys::{Home, Key};
-use crate::rows::{EntryRow, HeadHashRow, LinkRow, RemovalRow, TombstoneRow, WalletRow};
+use crate::rows::{EntryRow, FloorRow, HeadHashRow, LinkRow, RemovalRow, TombstoneRow, WalletRow};
 
 /// The lowest and highest record id.
 const RECORDS: [RecordId; 2] = [RecordId::ZERO, RecordId::from_bytes([0xff; 16])];
@@ -63,9 +63,22 @@ impl Reader {
         self.get(&Key::Wallet(Home::of(wallet)))
     }
 
-    /// A wallet's members.
+    /// A wallet's members: after the last link that is known of, be it stored or only known from the
+    /// journal of a cluster that was lost.
     pub fn membership(&self, wallet: WalletId) -> Result<Option<Membership>, Fault> {
-        self.get(&Key::Membership(Home::of(wallet)))
+        match self.floor(wallet)? {
+            Some(floor) => Ok(Some(floor.membership)),
+            None => self.get(&Key::Membership(Home::of(wallet))),
+        }
+    }
+
+    /// How far a restored wallet's links had gone; none once a push has reached it.
+    pub fn floor(&self, wallet: WalletId) -> Result<Option<FloorRow>, Fault> {
+        // Only a group that was restored has floors; the others are spared a look for each wallet.
+        match self.restore()? {
+            Some(restore) if restore.floors > 0 => self.get(&Key::Floor(Home::of(wallet))),
+            _ => Ok(None),
+        }
     }
 
     /// Everything that a push is checked against.

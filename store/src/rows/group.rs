@@ -67,6 +67,35 @@ pub struct LocatorRow {
     pub wallets: Vec<WalletId>,
 }
 
+/// Links that were added to a wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalRow {
+    /// The wallet.
+    pub wallet: WalletId,
+    /// The number of the first of them.
+    pub first: u32,
+    /// How many links the wallet had with them.
+    pub links: u32,
+}
+
+/// How far the group is restored from a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreRow {
+    /// The backup: the hash of its manifest.
+    pub backup: [u8; 32],
+    /// How many of its rows are there.
+    pub rows: u64,
+    /// Their digest.
+    pub digest: StateDigest,
+    /// The key of the last of them, without group and incarnation.
+    #[serde(with = "blob")]
+    pub last: Vec<u8>,
+    /// How many wallets still have a floor.
+    pub floors: u64,
+    /// Whether all of it is there: until then the group is closed.
+    pub finished: bool,
+}
+
 /// Consecutive slots of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotSpan {

@@ -67,3 +67,12 @@ pub enum EpochState {
     /// Its key is gone, and with it whatever was wrapped under nothing else.
     Destroyed,
 }
+
+/// A backup, as an operator's program reported it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRow {
+    /// The backup: the hash of its manifest.
+    pub backup: [u8; 32],
+    /// When it was taken or compared, in Unix milliseconds. Never goes back.
+    pub time_ms: u64,
+}

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use types::head::SignedHead;
 use types::ids::{BodyHash, HeadHash, LinkHash, RecordId};
+use types::membership::Membership;
 use types::sealed::Sealed;
 use types::tree::Frontier;
 
@@ -82,4 +83,16 @@ pub struct RemovalRow {
     pub record: RecordId,
     /// The sequence number of the head that removed it.
     pub seq: u64,
+}
+
+/// How far a wallet's links had gone when the cluster that its backup is of was lost. What they took
+/// away stays taken: whoever they revoked is refused, and no push may end before them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorRow {
+    /// The members after the last of these links.
+    pub membership: Membership,
+    /// The links that the restored head does not cover, in order.
+    pub links: Vec<LinkRow>,
+    /// The data key that they are sealed under, wrapped.
+    pub data_key: Sealed,
 }

@@ -40,7 +40,7 @@ pub const FRAME_TARGET: usize = 256 << 10;
 pub const FRAME_MAX: usize = FRAME_TARGET + (32 << 20);
 
 /// A key, without group and incarnation, and its value.
-pub(super) type Row<'a> = (&'a [u8], &'a [u8]);
+pub(crate) type Row<'a> = (&'a [u8], &'a [u8]);
 
 /// A frame, parsed.
 #[derive(Debug, PartialEq, Eq)]
@@ -162,6 +162,11 @@ fn read_position(reader: &mut Reader<'_>) -> Result<Position, FormatError> {
         leader: reader.u64("leader")?,
         index: reader.u64("index")?,
     })
+}
+
+/// The rows of these bytes, all of them: what the payload of a frame of rows is.
+pub(crate) fn parse_rows(bytes: &[u8]) -> Result<Vec<Row<'_>>, FormatError> {
+    read_rows(Reader::new("rows", bytes))
 }
 
 fn read_rows(mut reader: Reader<'_>) -> Result<Vec<Row<'_>>, FormatError> {

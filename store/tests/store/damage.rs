@@ -57,6 +57,8 @@ fn read_all(reader: &Reader, world: &World) -> Result<(), Fault> {
     reader.standing()?;
     reader.policy()?;
     reader.slots()?;
+    reader.journal(0)?;
+    reader.restore()?;
     reader.locator(locator("code"))?;
     reader.cluster()?;
     reader.nodes()?;

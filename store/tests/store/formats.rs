@@ -15,12 +15,16 @@ use store::command::{Placing, SystemCommand, SystemReply};
 use store::engine::Direction;
 use store::engine::memory::MemoryEngine;
 use store::keys::Key;
-use store::{Batch, Column, Command, Durability, Engine, Machine, Payload, Policy, Reader, Reply};
+use store::{
+    Batch, Column, Command, Durability, Engine, Machine, Payload, Policy, Reader, Reply,
+    StateDigest,
+};
 use types::ids::{GroupId, HeadHash, NodeId};
 use types::member::MemberKind;
 use types::node::NodeState;
 use types::rejection::Rejection;
 
+use crate::restore;
 use crate::support::act::{act, bootstrap, node};
 use crate::support::replica::{GROUP, Replica};
 use crate::support::wallet::{Draft, Edit, device, locator, member, record};
@@ -54,6 +58,14 @@ fn system_commands() -> Vec<(&'static str, Command)> {
         ("add_epoch", SystemCommand::AddEpoch { epoch: 1, commitment: [1; 32] }),
         ("add_second_epoch", SystemCommand::AddEpoch { epoch: 2, commitment: [2; 32] }),
         ("destroy_epoch", SystemCommand::DestroyEpoch { epoch: 1 }),
+        (
+            "note_backup",
+            SystemCommand::NoteBackup {
+                backup: [3; 32],
+                verified: true,
+                time_ms: 1_700_000_000_123,
+            },
+        ),
     ];
     let acts =
         (1..).zip(acts).map(|(number, (name, command))| (name, act(number, number, command)));
@@ -77,6 +89,32 @@ fn wallet_commands() -> Vec<(&'static str, Command)> {
         draft.push(&code, &[Edit::Revoke(tablet.id()), Edit::Rotate], 1_700_000_003_000);
     let pushes = [("create", create), ("change", change), ("heal", heal), ("revoke", revoke)];
     pushes.map(|(name, push)| (name, Command::Push(Box::new(push)))).into()
+}
+
+/// Every step that brings a backup into a group, with one fact beyond it.
+fn restore_commands() -> Vec<(&'static str, Command)> {
+    let [_, wallets] = groups();
+    let rows = restore::rows_of(&wallets);
+    let place = wallets.reader().journal_end().unwrap();
+    let fact = wallets.reader().journal(place - 1).unwrap().facts.remove(0);
+    let (backup, first) = ([4; 32], 0);
+    let acts = [
+        ("begin_restore", SystemCommand::BeginRestore { backup }),
+        (
+            "restore_rows",
+            SystemCommand::RestoreRows { backup, first, rows: restore::encode(&rows[..2]) },
+        ),
+        ("restore_facts", SystemCommand::RestoreFacts { backup, facts: vec![fact] }),
+        (
+            "finish_restore",
+            SystemCommand::FinishRestore {
+                backup,
+                rows: rows.len() as u64,
+                digest: StateDigest::from_bytes([5; 32]),
+            },
+        ),
+    ];
+    acts.map(|(name, command)| (name, act(1, 1, command))).into()
 }
 
 /// The two groups after all of it.
@@ -117,7 +155,7 @@ fn all_rows() -> Lines {
 }
 
 fn all_commands() -> Lines {
-    let commands = system_commands().into_iter().chain(wallet_commands());
+    let commands = system_commands().into_iter().chain(wallet_commands()).chain(restore_commands());
     commands.map(|(name, command)| (name.to_owned(), command.encode().unwrap())).collect()
 }
 
@@ -145,6 +183,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("done", Reply::System(SystemReply::Done)),
         ("registered", Reply::System(SystemReply::Registered { node: NodeId(4) })),
         ("placed", Reply::System(SystemReply::Placed { version: 2 })),
+        ("restored", Reply::System(SystemReply::Restored { rows: 300, finished: true })),
     ];
     let rejected = rejections.map(|(name, rejection)| (name, Reply::Rejected(rejection)));
     done.into_iter().chain(rejected).collect()
@@ -198,10 +237,36 @@ fn frozen(file: &str, today: &Lines) -> Lines {
 }
 
 #[test]
+fn rows_of_a_restore_are_written_as_ever() {
+    let [_, wallets] = groups();
+    let mut behind = Replica::in_memory(GROUP);
+    behind.apply(&bootstrap(Policy::default()));
+    let (name, first) = wallet_commands().remove(0);
+    assert!(matches!(behind.apply(&first), Reply::Pushed { .. }), "{name}");
+    let rows = restore::rows_of(&behind);
+    let told = wallets.reader().journal(behind.reader().journal_end().unwrap()).unwrap().facts;
+    let restored = restore::restored(&rows, told);
+    let rows = self::rows(&restored).into_iter();
+    let own = rows.filter(|(key, ..)| matches!(key, Key::Floor(_) | Key::Restore));
+    let lines: Lines = own
+        .flat_map(|(kind, key, value)| {
+            shapes::of_row(&kind).check(kind.kind(), &value);
+            let name = kind.kind().replace(' ', "_");
+            [(format!("key_of_{name}"), key), (name, value)]
+        })
+        .collect();
+    assert_eq!(frozen("v001_restore.hex", &lines).len(), 4);
+}
+
+#[test]
 fn rows_are_written_as_ever() {
     let lines = frozen("v001_rows.hex", &all_rows());
     let kinds: std::collections::BTreeSet<_> = lines.iter().map(|(name, _)| name).collect();
-    assert_eq!(kinds.len(), 2 * 24, "a key and a value of every table");
+    assert_eq!(
+        kinds.len(),
+        2 * 27,
+        "a key and a value of every table but two, which only a restore writes"
+    );
 }
 
 #[test]
@@ -236,7 +301,7 @@ fn rows_of_version_1_are_read() {
 #[test]
 fn commands_are_written_as_ever_and_read() {
     let lines = frozen("v001_commands.hex", &all_commands());
-    let commands = system_commands().into_iter().chain(wallet_commands());
+    let commands = system_commands().into_iter().chain(wallet_commands()).chain(restore_commands());
     for ((name, bytes), (_, command)) in lines.iter().zip(commands) {
         assert_eq!(Command::decode(bytes).unwrap(), command, "{name}");
     }

@@ -9,6 +9,7 @@ mod formats;
 mod model;
 mod receipts;
 mod replicas;
+mod restore;
 mod scripts;
 mod snapshots;
 mod support;

@@ -55,6 +55,14 @@ pub(super) fn of_row(key: &Key) -> Shape {
         Key::HeadHash(..) => fields([Bytes, option(Array(32))]),
         Key::Tombstone(..) => Number,
         Key::TombstoneOrder(..) => fields([Bytes, Number]),
+        Key::Floor(_) => fields([membership(), list(fields([Bytes, Bytes])), Bytes]),
+        Key::Journal(_) => fields([Bytes, Number, Number]),
+        Key::JournalEnd => Number,
+        Key::Restore => {
+            let digest = fields([Number, Number, Number, Number]);
+            fields([Array(32), Number, digest, Bytes, Number, Byte])
+        }
+        Key::Backup(_) => fields([Array(32), Number]),
         Key::Applied => {
             let digest = fields([Number, Number, Number, Number]);
             fields([option(position()), option(fields([position(), Bytes])), digest])
@@ -65,7 +73,7 @@ pub(super) fn of_row(key: &Key) -> Shape {
         Key::Locator(_) => list(Bytes),
         Key::AuditLeaf(_) => Bytes,
         Key::Receipt(..) => {
-            let reply = Choice(vec![Fields(vec![]), Number, Number]);
+            let reply = Choice(vec![Fields(vec![]), Number, Number, fields([Number, Byte])]);
             fields([Array(32), reply])
         }
         Key::ReceiptOrder(_) => fields([Array(16), Bytes]),
@@ -100,6 +108,10 @@ pub(super) fn command() -> Shape {
     Choice(vec![push, fields([act, system()])])
 }
 
+fn fact() -> Shape {
+    fields([Number, list(fields([Bytes, Bytes])), membership(), Bytes])
+}
+
 fn system() -> Shape {
     let node = || fields([Bytes, Bytes, role(), Bytes, Bytes, Bytes]);
     Choice(vec![
@@ -112,5 +124,10 @@ fn system() -> Shape {
         Byte,
         fields([Number, Array(32)]),
         Number,
+        Array(32),
+        fields([Array(32), Number, Bytes]),
+        fields([Array(32), list(fact())]),
+        fields([Array(32), Number, fields([Number, Number, Number, Number])]),
+        fields([Array(32), Byte, Number]),
     ])
 }

@@ -56,6 +56,9 @@ pub(super) fn show(reply: &Reply, head: impl Fn(&types::ids::HeadHash) -> String
         Reply::System(SystemReply::Done) => "done".into(),
         Reply::System(SystemReply::Registered { node }) => format!("registered node={node}"),
         Reply::System(SystemReply::Placed { version }) => format!("placed version={version}"),
+        Reply::System(SystemReply::Restored { rows, finished }) => {
+            format!("restored rows={rows} finished={finished}")
+        }
         Reply::Rejected(Rejection::Conflict { named, found, found_seq }) => {
             format!(
                 "rejected conflict: named {}, found {} (seq {found_seq})",
