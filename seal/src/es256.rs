@@ -83,6 +83,15 @@ impl SoftwareKey {
         Self::from_scalar(scalar).ok_or(SealError::BadKey("the private key"))
     }
 
+    /// The key in PKCS #8 (RFC 5208), DER, as key files of certificates hold it.
+    ///
+    /// # Errors
+    /// [`SealError::BadKey`] unless it is a P-256 key.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, SealError> {
+        let scalar = hazmat::scalar_of_pkcs8(der);
+        scalar.and_then(Self::from_scalar).ok_or(SealError::BadKey("the private key"))
+    }
+
     fn from_scalar(scalar: Secret32) -> Option<Self> {
         let key = hazmat::SigningKey::from_scalar(scalar.expose())?;
         let public = PublicKey::parse(&key.public()).ok()?;

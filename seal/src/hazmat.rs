@@ -19,7 +19,8 @@ use aws as backend;
 use rustcrypto as backend;
 
 pub(crate) use backend::{
-    AgreementKey, SigningKey, expand, hmac, on_curve, open_gcm, seal_gcm, sha256, verify,
+    AgreementKey, SigningKey, expand, hmac, on_curve, open_gcm, scalar_of_pkcs8, seal_gcm, sha256,
+    verify,
 };
 
 /// Length of a P-256 point in SEC 1 uncompressed form.

@@ -11,6 +11,7 @@
 //!           DeviceKeys, LocalKey, export: at rest                                       device_keys, local, export
 //! server    EpochKey ─► DataKey of a wallet ─► outer envelopes, audit tokens            server
 //!               └─► session tokens, whose requests carry DPoP proofs                    session, dpop
+//! operator  es256::SoftwareKey ─ sign ──► manifests and journals of backups              archive
 //! ```
 //!
 //! Pure: no I/O, no clock, no async; randomness comes as an argument (aws-lc-rs draws the nonces of
@@ -18,6 +19,7 @@
 //!
 //! Not here: who may do what (`types::Membership`), files, and anything about time but comparing it.
 
+pub mod archive;
 mod device_keys;
 pub mod dpop;
 mod envelope;

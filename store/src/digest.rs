@@ -40,6 +40,11 @@ impl PairHash {
         let length = (key.len() as u16).to_be_bytes();
         PairHash(tagged("holdfast/1 state", &[&length, key, value]))
     }
+
+    /// Its first bits, as good as random, and equal wherever the pair is.
+    pub(crate) fn bits(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+    }
 }
 
 /// The digest of a set of pairs. The empty set's is zero.

@@ -8,6 +8,7 @@
 //! | snapshot frames | [`crate::snapshot::format`] | `tests/formats/v001_snapshot.hex` |
 //! | what a restore keeps | [`crate::rows`] | `tests/formats/v001_restore.hex` |
 //! | audit leaves | [`crate::audit`] | `tests/formats/v001_audit.hex` |
+//! | chunks, manifests, journal segments | [`crate::backup`] | `tests/formats/v001_backup.hex` |
 //!
 //! A value or command begins with its version. A release reads every version from [`OLDEST`] to
 //! [`CURRENT`] and writes the current one. A new field or variant is a new version, with its own

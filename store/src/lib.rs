@@ -22,6 +22,7 @@
 
 pub mod act;
 pub mod audit;
+pub mod backup;
 mod codec;
 pub mod command;
 pub mod digest;

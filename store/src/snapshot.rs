@@ -18,10 +18,12 @@ use crate::rows::{AppliedRow, MembershipAt};
 use types::ids::GroupId;
 
 pub mod format;
+pub(crate) mod incoming;
 mod sink;
 mod source;
 
-pub use sink::{SnapshotError, SnapshotRefused, SnapshotSink};
+pub use incoming::SnapshotRefused;
+pub use sink::{SnapshotError, SnapshotSink};
 pub use source::SnapshotSource;
 
 /// What a snapshot is of.

@@ -1,6 +1,7 @@
 //! The primitives by aws-lc-rs.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
 };
@@ -98,6 +99,14 @@ pub(crate) fn verify(
 ) -> bool {
     let key = signature::UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public);
     is_uncompressed(public) && key.verify(message, signature).is_ok()
+}
+
+/// The scalar of a P-256 key in PKCS #8 (RFC 5208, RFC 5915), DER; the public key, where it stands there
+/// too, must be its own.
+pub(crate) fn scalar_of_pkcs8(der: &[u8]) -> Option<Secret32> {
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
+    let scalar: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().ok()?;
+    Secret32::from_slice(scalar.as_ref())
 }
 
 /// A private key for ECDSA; the library wipes it when it frees it.

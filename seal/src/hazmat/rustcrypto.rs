@@ -7,6 +7,7 @@ use hmac::{Hmac, Mac};
 use p256::ecdsa::signature::{RandomizedSigner, Verifier};
 use p256::ecdsa::{Signature, VerifyingKey};
 use p256::elliptic_curve::sec1::ToSec1Point;
+use p256::pkcs8::DecodePrivateKey;
 use p256::{PublicKey, SecretKey};
 use rand::CryptoRng;
 use sha2::{Digest, Sha256};
@@ -97,6 +98,13 @@ pub(crate) fn verify(
         return false;
     };
     VerifyingKey::from(key).verify(message, &signature).is_ok()
+}
+
+/// The scalar of a P-256 key in PKCS #8 (RFC 5208, RFC 5915), DER; the public key, where it stands there
+/// too, must be its own.
+pub(crate) fn scalar_of_pkcs8(der: &[u8]) -> Option<Secret32> {
+    let key = SecretKey::from_pkcs8_der(der).ok()?;
+    Some(Secret32::filled(|out| out.copy_from_slice(&key.to_bytes())))
 }
 
 /// A private key for ECDSA, wiped on drop.

@@ -34,6 +34,7 @@ trait Backend: Sync {
     /// The public keys by way of signing and of agreement.
     fn publics(&self, scalar: &[u8; 32]) -> [Option<[u8; POINT_LEN]>; 2];
     fn agree(&self, scalar: &[u8; 32], peer: &[u8; POINT_LEN]) -> Option<[u8; 32]>;
+    fn scalar_of_pkcs8(&self, der: &[u8]) -> Option<[u8; 32]>;
 }
 
 macro_rules! backend {
@@ -102,6 +103,9 @@ macro_rules! backend {
             fn agree(&self, scalar: &[u8; 32], peer: &[u8; POINT_LEN]) -> Option<[u8; 32]> {
                 let shared = $module::AgreementKey::from_scalar(scalar)?.agree(peer)?;
                 Some(*shared.expose())
+            }
+            fn scalar_of_pkcs8(&self, der: &[u8]) -> Option<[u8; 32]> {
+                $module::scalar_of_pkcs8(der).map(|scalar| *scalar.expose())
             }
         }
     };

@@ -51,7 +51,12 @@ pub(super) enum Frame<'a> {
 }
 
 pub(super) fn header(meta: &SnapshotMeta) -> Vec<u8> {
-    let writer = Writer::default().u32(meta.group.0);
+    frame(0, 1, &write_meta(Writer::default(), meta).finish())
+}
+
+/// The payload of a header.
+pub(crate) fn write_meta(writer: Writer, meta: &SnapshotMeta) -> Writer {
+    let writer = writer.u32(meta.group.0);
     let writer = match &meta.position {
         None => writer.u8(0),
         Some(at) => position(writer.u8(1), at),
@@ -62,11 +67,11 @@ pub(super) fn header(meta: &SnapshotMeta) -> Vec<u8> {
             position(writer.u8(1), &at.position).u32(at.bytes.len() as u32).bytes(&at.bytes)
         }
     };
-    frame(0, 1, &writer.bytes(meta.digest.to_bytes()).finish())
+    writer.bytes(meta.digest.to_bytes())
 }
 
 /// Appends a row to the payload of a frame.
-pub(super) fn push_row(payload: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+pub(crate) fn push_row(payload: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     payload.push(key.len() as u8); // Keys are shorter than `KeyBytes::MAX`.
     payload.extend_from_slice(key);
     payload.extend_from_slice(&(value.len() as u32).to_be_bytes()); // The codec bounds values.
@@ -134,11 +139,17 @@ pub(super) fn parse(bytes: &[u8], expected: u64) -> Result<Frame<'_>, FormatErro
 }
 
 fn read_header(mut reader: Reader<'_>) -> Result<SnapshotMeta, FormatError> {
+    let meta = read_meta(&mut reader)?;
+    reader.finish()?;
+    Ok(meta)
+}
+
+/// The payload of a header, in front of whatever follows.
+pub(crate) fn read_meta(reader: &mut Reader<'_>) -> Result<SnapshotMeta, FormatError> {
     let group = GroupId(reader.u32("group")?);
-    let position =
-        if present(&mut reader, "position")? { Some(read_position(&mut reader)?) } else { None };
-    let membership = if present(&mut reader, "membership")? {
-        let position = read_position(&mut reader)?;
+    let position = if present(reader, "position")? { Some(read_position(reader)?) } else { None };
+    let membership = if present(reader, "membership")? {
+        let position = read_position(reader)?;
         let length = reader.u32("membership length")?;
         let bytes = reader.bytes("membership", length as usize)?.to_vec();
         Some(MembershipAt { position, bytes })
@@ -146,7 +157,6 @@ fn read_header(mut reader: Reader<'_>) -> Result<SnapshotMeta, FormatError> {
         None
     };
     let digest = StateDigest::from_bytes(reader.fixed("digest")?);
-    reader.finish()?;
     Ok(SnapshotMeta { group, position, membership, digest })
 }
 

@@ -334,6 +334,13 @@ fn snapshots_are_written_as_ever_and_taken_in() {
 }
 
 #[test]
+fn backups_are_written_as_ever_and_read() {
+    let [mut system, mut wallets] = groups();
+    let files = crate::backups::files([&mut system, &mut wallets]);
+    crate::backups::read_frozen(&frozen("v001_backup.hex", &files));
+}
+
+#[test]
 fn audit_leaves_are_written_as_ever() {
     frozen("v001_audit.hex", &all_leaves());
 }

@@ -43,6 +43,29 @@ fn only_the_uncompressed_form_is_a_point() {
     }
 }
 
+/// A P-256 key in PKCS #8 as OpenSSL writes it.
+const PKCS8: &str = "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b020101042083766663d387de06b5b0454038e806ac4e444773753702e4a21f477118e8fbffa14403420004129fd1bb53c29669e034d84b480cde2bd39f85f3cf7d13d15a5d4eaad7dca9e62fcbbb6c90a6e3e85823404bb79f44cc51d362c18c5c5701f07de7031ff98bce";
+const SCALAR: &str = "83766663d387de06b5b0454038e806ac4e444773753702e4a21f477118e8fbff";
+/// A P-384 key.
+const OTHER_CURVE: &str = "3081b6020100301006072a8648ce3d020106052b8104002204819e30819b020101043052398431f2d72f6e85e84b95457521a573bc0b0f9e58e6a2bc8ec9d9d83b0eb12f52b4328dfa4eb71d1c26dc449ff4b2a16403620004a5d10f304f48056430c46949a3adddbf05b6b3baee8524ef3725fadb81ca6b563f1a53403740e4abcc8d71c6cd860231e2b1d36ac9d7c5602432a9decda2f006fb8b9ead8d3e7a957b97d412187c93a6ee597724f1564c3c3b91e1bcfeea39c6";
+
+#[test]
+fn the_same_key_files_are_read() {
+    for backend in BACKENDS {
+        let read = backend.scalar_of_pkcs8(&super::hex(PKCS8));
+        assert_eq!(read, Some(super::array(SCALAR)), "{}", backend.name());
+        assert_eq!(backend.scalar_of_pkcs8(&super::hex(OTHER_CURVE)), None, "{}", backend.name());
+        let whole = super::hex(PKCS8);
+        for end in 0..whole.len() {
+            assert_eq!(backend.scalar_of_pkcs8(&whole[..end]), None, "{} {end}", backend.name());
+        }
+        // The public key in the file is held against the private one.
+        let mut other = whole.clone();
+        other[40] ^= 1;
+        assert_eq!(backend.scalar_of_pkcs8(&other), None, "{}", backend.name());
+    }
+}
+
 fn pairs() -> [[&'static dyn Backend; 2]; 2] {
     let [a, b] = BACKENDS;
     [[a, b], [b, a]]
