@@ -19,6 +19,7 @@ use crate::auth::Operator;
 use crate::keys::KeySourceError;
 use crate::vault::VaultError;
 
+pub(crate) mod backup;
 pub(crate) mod report;
 
 /// Wallet groups of a new cluster, unless told otherwise.
@@ -29,6 +30,7 @@ pub(crate) struct Acts {
     inner: Shared,
     /// Opening a key costs much memory: one at a time.
     unlocking: Semaphore,
+    exporting: Arc<Semaphore>,
 }
 
 /// A cluster as an operator asks for it.
@@ -46,7 +48,8 @@ pub(crate) struct Begin {
 impl Acts {
     /// On this node.
     pub(crate) fn new(inner: Shared) -> Self {
-        Self { inner, unlocking: Semaphore::new(1) }
+        let exporting = Arc::new(Semaphore::new(backup::EXPORTS));
+        Self { inner, unlocking: Semaphore::new(1), exporting }
     }
 
     /// Forms a cluster out of fresh nodes.

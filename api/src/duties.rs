@@ -10,6 +10,7 @@ use tonic_health::server::HealthReporter;
 use types::{NodeId, NodeState, Role};
 
 use crate::Shared;
+use crate::admin::report::backups;
 
 /// How often a node looks at itself.
 const LOOK: Duration = Duration::from_millis(200);
@@ -42,6 +43,7 @@ pub(crate) async fn attend(inner: Shared, health: HealthReporter, until: Cancell
         }
         let locked = inner.vault.keyring().is_locked();
         inner.metrics.locked(locked);
+        inner.metrics.backups(backups(&inner).map(|backup| Some(backup?.time_ms)));
         rest = match (locked && leads_something(&inner), rest) {
             (true, 0) => {
                 give_away(&inner).await;

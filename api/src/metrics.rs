@@ -1,7 +1,7 @@
 //! What the door counts. Every name begins with `holdfast_`; no label ever names a wallet or a caller.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -46,6 +46,8 @@ struct Numbers {
     pulls: Gauge<i64, AtomicI64>,
     forwarded: Family<OutcomeLabel, Counter>,
     locked: Gauge<i64, AtomicI64>,
+    backup_taken: Gauge<f64, AtomicU64>,
+    backup_verified: Gauge<f64, AtomicU64>,
 }
 
 /// Counts a stream while it lives.
@@ -68,6 +70,8 @@ impl Metrics {
             pulls: Gauge::default(),
             forwarded: Family::default(),
             locked: Gauge::default(),
+            backup_taken: Gauge::default(),
+            backup_verified: Gauge::default(),
         };
         registry.register(
             "holdfast_requests",
@@ -106,6 +110,18 @@ impl Metrics {
             "1 while the node lacks its epoch key",
             numbers.locked.clone(),
         );
+        registry.register_with_unit(
+            "holdfast_backup_taken_timestamp",
+            "When the last backup was taken and read back, in Unix time; 0 if none is known",
+            Unit::Seconds,
+            numbers.backup_taken.clone(),
+        );
+        registry.register_with_unit(
+            "holdfast_backup_verified_timestamp",
+            "When a backup was last restored elsewhere and compared, in Unix time; 0 if none is known",
+            Unit::Seconds,
+            numbers.backup_verified.clone(),
+        );
         Self(Arc::new(numbers))
     }
 
@@ -143,6 +159,13 @@ impl Metrics {
     pub fn forwarded(&self, answered: bool) {
         let outcome = if answered { "answered" } else { "lost" };
         self.0.forwarded.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// When the last backups were taken and compared, in Unix milliseconds.
+    pub fn backups(&self, [taken, verified]: [Option<u64>; 2]) {
+        let seconds = |time_ms: Option<u64>| time_ms.unwrap_or_default() as f64 / 1_000.0;
+        self.0.backup_taken.set(seconds(taken));
+        self.0.backup_verified.set(seconds(verified));
     }
 
     /// Whether the node lacks its epoch key.

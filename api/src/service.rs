@@ -100,7 +100,8 @@ impl Service {
         let recovery = RecoveryRoutes::new(RecoveryServer::new(inner()))
             .max_decoding_message_size(SMALL_MESSAGE_MAX);
         let admin = AdminRoutes::new(AdminServer::new(inner()))
-            .max_decoding_message_size(SMALL_MESSAGE_MAX);
+            .max_decoding_message_size(MESSAGE_MAX)
+            .max_encoding_message_size(MESSAGE_MAX);
         let health = HealthServer::new(HealthService::from_health_reporter(self.health.clone()))
             .max_decoding_message_size(SMALL_MESSAGE_MAX);
         let mut routes = Routes::new(wallets)

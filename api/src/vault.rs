@@ -8,9 +8,11 @@
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use raft::Node;
 use seal::ServerKeyring;
+use store::Reader;
 use tokio::sync::Semaphore;
 use types::{GroupId, Locator, Role, WalletId};
 
@@ -138,6 +140,16 @@ impl Vault {
         Err(VaultError::NotLeader { leader: self.node.leader(group).map(Box::new) })
     }
 
+    /// The state of a group, with everything acknowledged before the call in it.
+    async fn read(&self, group: GroupId) -> Result<Reader, VaultError> {
+        whole(self.node.read(group).await?)
+    }
+
+    /// The state of a group, with everything acknowledged until `max_age` ago in it.
+    async fn read_recent(&self, group: GroupId, max_age: Duration) -> Result<Reader, VaultError> {
+        whole(self.node.read_recent(group, max_age).await?)
+    }
+
     /// Runs work that may take milliseconds apart from the threads that serve connections.
     async fn apart<T: Send + 'static>(
         &self,
@@ -149,4 +161,9 @@ impl Vault {
             Err(error) => Err(VaultError::broken("work apart from the runtime", &error)),
         }
     }
+}
+
+/// Refuses half a backup.
+fn whole(reader: Reader) -> Result<Reader, VaultError> {
+    if reader.restoring()? { Err(VaultError::Restoring) } else { Ok(reader) }
 }

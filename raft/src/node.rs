@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use proto::peer::{Hello, IdentifyReply};
-use store::{Command, Engine, Reader, Reply};
+use store::{Command, Engine, Reader, Reply, SnapshotSource};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -233,12 +233,26 @@ impl Node {
     /// [`ReadError::NotHere`] when this node does not hold the group or its state cannot be read.
     pub fn replica(&self, group: GroupId) -> Result<Reader, ReadError> {
         self.inner.group(group).ok_or(ReadError::NotHere)?;
-        Reader::open(self.inner.engine.as_ref(), group).map_err(|fault| {
-            self.inner
-                .fatal
-                .raise(format!("state of group {group}: {}", crate::error::chain(&fault)));
-            ReadError::NotHere
-        })
+        let reader = Reader::open(self.inner.engine.as_ref(), group);
+        reader.map_err(|fault| self.unreadable(group, &fault))
+    }
+
+    fn unreadable(&self, group: GroupId, fault: &store::Fault) -> ReadError {
+        let reason = crate::error::chain(fault);
+        self.inner.fatal.raise(format!("state of group {group}: {reason}"));
+        ReadError::NotHere
+    }
+
+    /// A group's whole state, with everything acknowledged before the call in it, to be carried away
+    /// frame by frame.
+    ///
+    /// # Errors
+    /// As [`Node::read`].
+    pub async fn export(&self, group: GroupId) -> Result<SnapshotSource, ReadError> {
+        let held = self.inner.group(group).ok_or(ReadError::NotHere)?;
+        held.reads.barrier().await?;
+        let source = SnapshotSource::open(self.inner.engine.as_ref(), group);
+        source.map_err(|fault| self.unreadable(group, &fault))
     }
 
     /// The position a group's state stands at on this node, and its changes.

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use proto::admin;
 use proto::peer::DescribeReply;
 use raft::{GroupStatus, NodeStatus, ReplicaStatus};
+use store::rows::BackupRow;
 use types::{GroupId, NodeId, NodeInfo, NodeState, zero_loss};
 
 use crate::Shared;
@@ -14,6 +15,8 @@ use crate::Shared;
 pub(crate) struct Report {
     own: Option<NodeId>,
     status: NodeStatus,
+    /// The last backups: taken, and compared.
+    backups: [Option<BackupRow>; 2],
     described: BTreeMap<NodeId, DescribeReply>,
 }
 
@@ -34,7 +37,8 @@ impl Report {
         if let Some(own) = own {
             described.insert(own, inner.describe());
         }
-        Self { own, status, described }
+        let backups = backups(inner);
+        Self { own, status, backups, described }
     }
 
     /// Everything.
@@ -52,6 +56,8 @@ impl Report {
             self_healing: Some(self.self_healing()),
             nodes: self.nodes(),
             groups: self.groups(),
+            backup_taken: self.backups[0].map(note),
+            backup_verified: self.backups[1].map(note),
         }
     }
 
@@ -177,4 +183,14 @@ fn held(reason: impl Into<String>) -> admin::Promise {
 
 fn broken(reason: impl Into<String>) -> admin::Promise {
     admin::Promise { held: false, reason: reason.into() }
+}
+
+/// The last backup that was taken, and the last that was compared, as far as this node knows.
+pub(crate) fn backups(inner: &Shared) -> [Option<BackupRow>; 2] {
+    let Ok(system) = inner.vault.node().replica(GroupId::SYSTEM) else { return [None; 2] };
+    [false, true].map(|verified| system.backup(verified).ok().flatten())
+}
+
+fn note(backup: BackupRow) -> admin::BackupNote {
+    admin::BackupNote { backup: backup.backup.to_vec(), time_ms: backup.time_ms }
 }

@@ -1,16 +1,19 @@
 //! `holdfast.admin.v1.Admin`. Who comes this far has shown an operator's certificate.
 
 use proto::admin::admin_server::Admin;
+use proto::admin::restore_request::Step as Asked;
 use proto::admin::{
-    BootstrapReply, BootstrapRequest, Done, GroupsReply, GroupsRequest, JoinReply, JoinRequest,
-    NodeRequest, NodesReply, NodesRequest, StatusReply, StatusRequest, TransferRequest,
+    BootstrapReply, BootstrapRequest, Done, ExportFrame, ExportRequest, GroupsReply, GroupsRequest,
+    JoinReply, JoinRequest, JournalReply, JournalRequest, NodeRequest, NodesReply, NodesRequest,
+    NoteBackupRequest, RestoreReply, RestoreRequest, StatusReply, StatusRequest, TransferRequest,
     UnlockRequest,
 };
 use tonic::{Request, Response, Status};
 use types::{GroupId, Secret};
 
-use super::stream;
+use super::stream::{self, Ended, Frames, Sender};
 use crate::Shared;
+use crate::admin::backup::{Export, Step};
 use crate::admin::report::Report;
 use crate::admin::{Acts, Begin};
 use crate::auth::Operator;
@@ -97,6 +100,86 @@ impl Admin for AdminServer {
     ) -> Result<Response<GroupsReply>, Status> {
         let report = Report::make(&self.inner, request.get_ref().local).await;
         Ok(Response::new(GroupsReply { groups: report.groups() }))
+    }
+
+    type ExportStream = Frames<ExportFrame>;
+
+    async fn export(
+        &self,
+        request: Request<ExportRequest>,
+    ) -> Result<Response<Self::ExportStream>, Status> {
+        let (_, deadline) = (operator(&request)?, stream::deadline(&request)?);
+        let group = GroupId(request.get_ref().group);
+        let export = self.acts.export(group).await?;
+        let (sender, frames) = stream::channel(&self.inner.limits);
+        tokio::spawn(async move {
+            // As long as somebody takes frames: a group may hold more than an hour's worth.
+            sender.end_by(deadline.for_watch(), send(&sender, export)).await;
+        });
+        Ok(Response::new(frames))
+    }
+
+    async fn journal(
+        &self,
+        request: Request<JournalRequest>,
+    ) -> Result<Response<JournalReply>, Status> {
+        let JournalRequest { group, from } = *request.get_ref();
+        let (cluster, page) = self.acts.journal(GroupId(group), from).await?;
+        Ok(Response::new(JournalReply {
+            cluster: cluster.as_bytes().to_vec(),
+            facts: page.facts.iter().map(store::Fact::encode).collect(),
+            next: page.next,
+            more: page.more,
+        }))
+    }
+
+    async fn restore(
+        &self,
+        request: Request<RestoreRequest>,
+    ) -> Result<Response<RestoreReply>, Status> {
+        let operator = operator(&request)?;
+        let RestoreRequest { group, request_id, backup, step } = request.into_inner();
+        let step = match step {
+            Some(Asked::Begin(_)) => Step::Begin,
+            Some(Asked::Rows(rows)) => Step::Rows(rows.first, rows.rows),
+            Some(Asked::Facts(facts)) => Step::Facts(facts.facts),
+            Some(Asked::Finish(finish)) => Step::Finish(finish.rows, finish.digest),
+            None => {
+                let message = "a restore has a step: begin, rows, facts or finish".to_owned();
+                return Err(VaultError::Malformed(message).into());
+            }
+        };
+        let group = GroupId(group);
+        let so_far = self.acts.restore(&operator, &request_id, group, &backup, step).await?;
+        Ok(Response::new(RestoreReply { rows: so_far.rows, finished: so_far.finished }))
+    }
+
+    async fn note_backup(
+        &self,
+        request: Request<NoteBackupRequest>,
+    ) -> Result<Response<Done>, Status> {
+        let operator = operator(&request)?;
+        let NoteBackupRequest { request_id, backup, verified, time_ms } = request.into_inner();
+        self.acts.note_backup(&operator, &request_id, &backup, verified, time_ms).await?;
+        Ok(Response::new(Done {}))
+    }
+}
+
+/// Sends a group's state, frame by frame. Reading one may wait for the disk.
+async fn send(sender: &Sender<ExportFrame>, export: Export) -> Result<(), Ended> {
+    let mut export = export;
+    loop {
+        let read = tokio::task::spawn_blocking(move || {
+            let frame = export.source.next_frame();
+            (frame, export)
+        });
+        let (frame, rest) =
+            read.await.map_err(|error| VaultError::broken("read a group's state", &error))?;
+        export = rest;
+        match frame.map_err(VaultError::from)? {
+            Some(frame) => sender.send(ExportFrame { frame }).await?,
+            None => return Ok(()),
+        }
     }
 }
 

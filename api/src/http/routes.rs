@@ -87,6 +87,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route(Verb::Post, "/v1/admin/nodes/{name}/drain", "/holdfast.admin.v1.Admin/Drain", Answer::One),
     route(Verb::Get, "/v1/admin/groups", "/holdfast.admin.v1.Admin/Groups", Answer::One),
     route(Verb::Post, "/v1/admin/groups/{group}/transfer", "/holdfast.admin.v1.Admin/Transfer", Answer::One),
+    route(Verb::Get, "/v1/admin/groups/{group}/export", "/holdfast.admin.v1.Admin/Export", Answer::List),
+    route(Verb::Get, "/v1/admin/groups/{group}/journal", "/holdfast.admin.v1.Admin/Journal", Answer::One),
+    route(Verb::Post, "/v1/admin/groups/{group}/restore", "/holdfast.admin.v1.Admin/Restore", Answer::One),
+    route(Verb::Post, "/v1/admin/backups", "/holdfast.admin.v1.Admin/NoteBackup", Answer::One),
     route(Verb::Post, "/v1/admin/bootstrap", "/holdfast.admin.v1.Admin/Bootstrap", Answer::One),
     route(Verb::Post, "/v1/admin/unlock", "/holdfast.admin.v1.Admin/Unlock", Answer::One),
 ];

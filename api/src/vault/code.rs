@@ -119,6 +119,8 @@ codes! {
         "The node asked does not lead the wallet's group; the detail names the leader if it is known."
     Unavailable "unavailable" Unavailable SERVICE_UNAVAILABLE Safe
         "No majority could be reached in time, or the node is starting or stopping. Nothing was done; try again, also elsewhere."
+    Restoring "restoring" Unavailable SERVICE_UNAVAILABLE Safe
+        "A backup is being restored into the wallet's group: until that is done, nothing else is."
     Locked "locked" Unavailable SERVICE_UNAVAILABLE Safe
         "The node lacks its epoch key: an operator has to unlock it. Try another node."
     Busy "busy" ResourceExhausted TOO_MANY_REQUESTS Safe
@@ -153,6 +155,20 @@ codes! {
         "A limit is too low to run a cluster with."
     Epoch "epoch" FailedPrecondition CONFLICT Never
         "The key epoch does not follow from those known."
+    NotEmpty "not_empty" FailedPrecondition CONFLICT Never
+        "A backup is restored into a fresh cluster only, and this group is in use, or holds another backup."
+    NotRestoring "not_restoring" FailedPrecondition CONFLICT Never
+        "This backup is not being restored into the group: begin first."
+    RestoreGap "restore_gap" FailedPrecondition CONFLICT Never
+        "These rows do not follow those that are there; the message says how many are."
+    RestoreDiffers "restore_differs" FailedPrecondition CONFLICT Never
+        "What is there is not what the backup has: bring the rest, or begin in a fresh cluster."
+    JournalGap "journal_gap" FailedPrecondition CONFLICT Never
+        "A part of the journal is missing between the backup and these facts."
+    JournalForeign "journal_foreign" FailedPrecondition CONFLICT Never
+        "The journal is not that of the cluster which the backup is of."
+    BehindJournal "behind_journal" FailedPrecondition CONFLICT Never
+        "The wallet was restored, and its links had gone further than the backup: push from a device that knows them."
     Passphrase "passphrase" PermissionDenied FORBIDDEN Never
         "The passphrase does not open the node's epoch key."
     Refused "refused" FailedPrecondition CONFLICT Never

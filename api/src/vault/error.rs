@@ -114,6 +114,9 @@ pub enum VaultError {
     /// It may have been done.
     #[error("the outcome is not known; only the same request may be tried again")]
     Unknown,
+    /// A backup is being restored into the wallet's group.
+    #[error("a backup is being restored here; try again when that is done")]
+    Restoring,
     /// An act on the cluster is not possible.
     #[error("{0}")]
     Refused(String),
@@ -173,6 +176,7 @@ impl VaultError {
             Self::Busy { .. } | Self::Overloaded | Self::TooFast { .. } => Code::Busy,
             Self::Deadline | Self::Stalled => Code::Deadline,
             Self::Unknown | Self::Unfinished(_) => Code::Unknown,
+            Self::Restoring => Code::Restoring,
             Self::Refused(_) => Code::Refused,
             Self::NoCluster => Code::NoCluster,
             Self::NoSuchNode(_) => Code::NoSuchNode,

@@ -35,10 +35,12 @@ impl Vault {
     ) -> Result<Links, VaultError> {
         caller.may_read(&wallet)?;
         self.serves()?;
-        let reader = self.node.read(self.group_of(&wallet)?).await?;
-        let members = reading(reader.membership(wallet)?, &caller.member)?;
+        let reader = self.read(self.group_of(&wallet)?).await?;
+        reading(reader.membership(wallet)?, &caller.member)?;
+        // As many as the head covers: the members may be known to have changed beyond it.
+        let end = reader.wallet(wallet)?.map_or(0, |row| row.head.head().links);
         let outer = open_data_key(&reader, &self.keyring, wallet)?;
-        Ok(Links { reader, outer, wallet, next: from, end: members.links() })
+        Ok(Links { reader, outer, wallet, next: from, end })
     }
 
     /// The next links, and the listing itself unless that was all.

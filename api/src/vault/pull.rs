@@ -108,11 +108,11 @@ impl Vault {
         self.serves()?;
         let group = self.group_of(&held.wallet)?;
         let reader = match freshness {
-            Freshness::Linearizable => self.node.read(group).await?,
+            Freshness::Linearizable => self.read(group).await?,
             Freshness::AtLeast => {
-                let recent = self.node.read_recent(group, RECENT).await?;
+                let recent = self.read_recent(group, RECENT).await?;
                 // A caller that came from a faster replica must not be shown less.
-                if has_reached(&recent, &held)? { recent } else { self.node.read(group).await? }
+                if has_reached(&recent, &held)? { recent } else { self.read(group).await? }
             }
         };
         let pull = self.begin(reader, held, caller.member).await?;

@@ -68,7 +68,7 @@ impl Vault {
         let applied = self.node.replica(group)?;
         let verdict = match self.judge(applied, Arc::clone(&commit), beginning).await {
             Err(refused) if depends_on_state(&refused) => {
-                let confirmed = self.node.read(group).await?;
+                let confirmed = self.read(group).await?;
                 self.judge(confirmed, commit, beginning).await?
             }
             verdict => verdict?,

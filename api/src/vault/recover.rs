@@ -55,7 +55,7 @@ impl Vault {
         group: GroupId,
         locator: Locator,
     ) -> Result<Vec<Membership>, VaultError> {
-        let reader = self.node.read(group).await?;
+        let reader = self.read(group).await?;
         let of_wallet = |wallet: WalletId| reader.membership(wallet).transpose();
         Ok(reader.locator(locator)?.into_iter().filter_map(of_wallet).collect::<Result<_, _>>()?)
     }

@@ -90,7 +90,7 @@ impl Vault {
         self.serves()?;
         let wallet = answer.challenge.wallet;
         let Some(group) = self.node.group_of(&wallet) else { return Err(VaultError::Denied) };
-        let members = self.node.read(group).await?.membership(wallet)?;
+        let members = self.read(group).await?.membership(wallet)?;
         let members = answer.signed_by_member_of(members)?;
         self.spend(&answer)?;
         self.issue(&members, &answer)

@@ -73,7 +73,7 @@ impl Vault {
         caller.still_open(self.clock.now_s())?;
         self.serves()?;
         let group = self.group_of(&caller.wallet)?;
-        let reader = self.node.read_recent(group, GUARD).await?;
+        let reader = self.read_recent(group, GUARD).await?;
         reading(reader.membership(caller.wallet)?, &caller.member).map(drop)
     }
 }

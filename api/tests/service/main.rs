@@ -6,6 +6,7 @@
 mod support;
 
 mod administration;
+mod backups;
 mod doors;
 mod forwarding;
 mod limits;

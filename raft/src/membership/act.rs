@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use types::{GroupId, NodeId, NodeState, Rejection, RequestId, tagged};
 
 use crate::error::{ClusterError, chain};
-use crate::node::Inner;
+use crate::node::{Inner, Node};
 use crate::peer::control::CallError;
 use crate::peer::convert::{self, ControlKind};
 use crate::propose::Failure;
@@ -65,6 +65,22 @@ struct Asked {
 
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+impl Node {
+    /// Has a group apply an act, wherever its leader is, and tells what its state said. Repeated under
+    /// the same order it has no second effect.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unavailable`] if there was no outcome in time.
+    pub async fn act(
+        &self,
+        group: GroupId,
+        order: Order,
+        command: SystemCommand,
+    ) -> Result<Result<SystemReply, Rejection>, ClusterError> {
+        self.inner.act(group, order, command).await
+    }
 }
 
 impl Inner {
