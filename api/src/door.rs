@@ -16,6 +16,7 @@ use axum::response::Response;
 use raft::ConnectionIdentity;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code as Grpc, Status};
+use tracing::{Instrument, Span};
 
 use crate::auth::{Operator, Sessions};
 use crate::grpc::status::{detail_code, into_status};
@@ -23,6 +24,7 @@ use crate::methods::{Access, Method};
 use crate::metrics::Metrics;
 use crate::policy::Limits;
 use crate::shed::{Permit, Permits};
+use crate::trace::{Surface, incoming};
 use crate::vault::{Vault, VaultError};
 use crate::{Inner, http};
 
@@ -111,19 +113,24 @@ impl Door {
         }
         let began = Instant::now();
         let method = Method::of(request.uri().path());
-        let response = match door.admit_grpc(method, request, began) {
-            Ok((method, (_permit, deadline, request))) => {
-                let answer = timeout_at(deadline.answer, next.run(request)).await;
-                answer.unwrap_or_else(|_| refuse(&Self::late(method)))
+        let span = method
+            .map_or_else(Span::none, |method| incoming(Surface::Grpc, method, request.headers()));
+        let work = async {
+            match door.admit_grpc(method, request, began) {
+                Ok((method, (_permit, deadline, request))) => {
+                    let answer = timeout_at(deadline.answer, next.run(request)).await;
+                    answer.unwrap_or_else(|_| refuse(&Self::late(method)))
+                }
+                Err(refused) => refuse(&refused),
             }
-            Err(refused) => refuse(&refused),
         };
+        let response = work.instrument(span.clone()).await;
         let response = if method.is_some_and(|method| method.probe) {
             response
         } else {
             with_detail(response)
         };
-        door.answered(method, code_of(&response), began);
+        span.in_scope(|| door.answered(method, code_of(&response), began));
         response
     }
 
@@ -131,7 +138,17 @@ impl Door {
     pub(crate) fn answered(&self, method: Option<&Method>, code: String, began: Instant) {
         let name = method.map_or("unknown", Method::name);
         let took = began.elapsed();
-        tracing::debug!(method = name, code, took_ms = took.as_millis(), "answered");
+        Span::current().record("code", code.as_str());
+        let outcome = if code == "ok" { "success" } else { "failure" };
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        tracing::debug!(
+            method = name,
+            code,
+            event.action = "answer",
+            event.outcome = outcome,
+            event.duration = nanos,
+            "answered"
+        );
         self.metrics.answered(name, code, took);
     }
 

@@ -1,4 +1,5 @@
-//! What a node's door does unasked: a locked node gives leadership away, and health is said aloud.
+//! What a node's door does unasked: a locked node gives leadership away, health is said aloud, and some
+//! numbers are kept up to date.
 
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use tonic_health::server::HealthReporter;
 use types::{NodeId, NodeState, Role};
 
 use crate::Shared;
-use crate::admin::report::backups;
+use crate::admin::report::{Report, backups};
 
 /// How often a node looks at itself.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often the numbers are renewed that take more than a look.
+const TELL: Duration = Duration::from_secs(5);
 /// After this many looks a locked leader tries again to find a successor.
 const AGAIN: u32 = 10;
 
@@ -23,6 +26,29 @@ const SERVICES: [&str; 4] =
 
 /// Looks after a node until `until`.
 pub(crate) async fn attend(inner: Shared, health: HealthReporter, until: CancellationToken) {
+    let telling = async { until.run_until_cancelled(tell(&inner)).await };
+    futures::future::join(look(&inner, &health, &until), telling).await;
+}
+
+/// Keeps the numbers up to date that nothing else does.
+async fn tell(inner: &Shared) {
+    let mut ticks = interval(TELL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let node = inner.vault.node();
+        for group in node.groups() {
+            if let Ok(standing) = node.replica(group).map(|reader| reader.standing())
+                && let Ok(standing) = standing
+            {
+                inner.metrics.holds(group, standing.leaves, standing.wallets);
+            }
+        }
+        inner.metrics.self_healing(Report::make(inner, false).await.is_self_healing());
+    }
+}
+
+async fn look(inner: &Shared, health: &HealthReporter, until: &CancellationToken) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut told, mut rest) = (None, 0);
@@ -43,10 +69,10 @@ pub(crate) async fn attend(inner: Shared, health: HealthReporter, until: Cancell
         }
         let locked = inner.vault.keyring().is_locked();
         inner.metrics.locked(locked);
-        inner.metrics.backups(backups(&inner).map(|backup| Some(backup?.time_ms)));
-        rest = match (locked && leads_something(&inner), rest) {
+        inner.metrics.backups(backups(inner).map(|backup| Some(backup?.time_ms)));
+        rest = match (locked && leads_something(inner), rest) {
             (true, 0) => {
-                give_away(&inner).await;
+                give_away(inner).await;
                 AGAIN
             }
             (true, rest) => rest - 1,

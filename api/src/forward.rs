@@ -16,13 +16,15 @@ use proto::peer::{DescribeReply, DescribeRequest, ForwardReply, ForwardRequest, 
 use proto::v1::ErrorDetail;
 use raft::Node;
 use tokio::time::timeout;
-use tonic::{Code as Grpc, Status};
+use tonic::{Code as Grpc, Request, Status};
+use tracing::Instrument;
 use types::{NodeId, NodeState};
 
 use crate::door::Deadline;
 use crate::grpc::MESSAGE_MAX;
 use crate::methods::Method;
 use crate::metrics::Metrics;
+use crate::trace::outgoing;
 use crate::vault::VaultError;
 
 mod server;
@@ -57,7 +59,9 @@ impl Forwarder {
         request: &Q,
         deadline: Deadline,
     ) -> Result<R, Status> {
-        let answer = self.send(to, method, request.encode_to_vec().into(), deadline.left()).await;
+        let body = request.encode_to_vec().into();
+        let sent = self.send(to, method, body, deadline.left());
+        let answer = sent.instrument(outgoing(method)).await;
         self.metrics.forwarded(answer.is_ok());
         match answer?.outcome {
             Some(Outcome::Body(body)) => R::decode(body).map_err(|_| lost(method).into()),
@@ -85,6 +89,8 @@ impl Forwarder {
         let mut client = ForwardClient::new(channel)
             .max_decoding_message_size(MESSAGE_MAX)
             .max_encoding_message_size(MESSAGE_MAX + 1024);
+        let mut request = Request::new(request);
+        proto::trace::inject(request.metadata_mut());
         match timeout(left, client.call(request)).await {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => {

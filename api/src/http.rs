@@ -22,12 +22,14 @@ use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use self::problem::Problem;
 use self::routes::{Answer, ROUTES, Route, Verb};
 use crate::door::{Asked, Door};
 use crate::grpc::{MESSAGE_MAX, SMALL_MESSAGE_MAX};
 use crate::methods::Method;
+use crate::trace::{Surface, incoming};
 use crate::vault::{Code, VaultError};
 
 mod answer;
@@ -152,6 +154,11 @@ fn bind(pool: &DescriptorPool, route: &'static Route) -> Result<Bound, SchemaErr
 
 impl Exchange {
     async fn serve(&self, path: RawPathParams, request: Request) -> Response {
+        let span = incoming(Surface::Http, self.bound.method, request.headers());
+        self.serve_within(path, request).instrument(span).await
+    }
+
+    async fn serve_within(&self, path: RawPathParams, request: Request) -> Response {
         let began = Instant::now();
         let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
         let conditional = request.headers().contains_key(IF_MATCH);

@@ -34,6 +34,7 @@ mod metrics;
 mod policy;
 mod service;
 mod shed;
+mod trace;
 mod vault;
 
 pub use auth::rate::Rate;

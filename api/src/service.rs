@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use prometheus_client::registry::Registry;
 use proto::admin::admin_server::AdminServer as AdminRoutes;
 use proto::peer::forward_server::ForwardServer as ForwardRoutes;
 use proto::v1::devices_server::DevicesServer as DevicesRoutes;
 use proto::v1::recovery_server::RecoveryServer as RecoveryRoutes;
 use proto::v1::wallets_server::WalletsServer as WalletsRoutes;
 use raft::Node;
+use raft::registry::Registry;
 use seal::ServerKeyring;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;

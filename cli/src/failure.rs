@@ -12,6 +12,7 @@ use std::{error::Error, io};
 pub(crate) struct Failure {
     exit_code: u8,
     error: anyhow::Error,
+    told: bool,
 }
 
 impl Failure {
@@ -36,12 +37,21 @@ impl Failure {
     }
 
     fn of(class: Class, error: impl Into<anyhow::Error>) -> Failure {
-        Failure { exit_code: class.exit_code(), error: error.into() }
+        Failure { exit_code: class.exit_code(), error: error.into(), told: false }
     }
 
     /// Puts what was being done in front.
     pub(crate) fn context(self, doing: impl std::fmt::Display + Send + Sync + 'static) -> Failure {
-        Failure { exit_code: self.exit_code, error: self.error.context(doing) }
+        Failure { error: self.error.context(doing), ..self }
+    }
+
+    /// It has been said already, in another form.
+    pub(crate) fn told(self) -> Failure {
+        Failure { told: true, ..self }
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.told
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
@@ -94,6 +104,7 @@ impl From<ClusterError> for Failure {
             | ClusterError::Config(_)
             | ClusterError::NotPrepared { .. }
             | ClusterError::NoAuthority { .. }
+            | ClusterError::NoNodeNamed { .. }
             | ClusterError::NoSuchNode(_) => Failure::usage(error),
             ClusterError::Refused { .. } => Failure::refused(error),
             _ => Failure::unavailable(error),

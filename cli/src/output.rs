@@ -72,7 +72,9 @@ impl Output {
     /// Says why a command failed, once, and gives its exit code.
     pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
         let message = failure.message();
-        if self.json {
+        if failure.is_told() {
+            // Nothing is said twice.
+        } else if self.json {
             let value: Value = json!({ "error": message, "exit": failure.exit_code() });
             self.note(value);
         } else {

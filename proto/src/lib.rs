@@ -7,6 +7,7 @@
 
 pub mod convert;
 mod secret;
+pub mod trace;
 
 /// `holdfast.v1`: what wallets are offered.
 #[allow(

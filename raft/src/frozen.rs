@@ -43,7 +43,7 @@ fn joint() -> Membership {
 }
 
 fn entries() -> [Entry; 3] {
-    let command = CommandBytes(Bytes::from_static(b"a command"));
+    let command = CommandBytes::from(Bytes::from_static(b"a command"));
     [
         Entry { log_id: id(7), payload: EntryPayload::Blank },
         Entry { log_id: id(8), payload: EntryPayload::Normal(command) },

@@ -14,6 +14,7 @@
 //! | `peer`, `tls`, [`listener`] | authenticated connections between nodes, and the TLS listener |
 //! | `membership` | bootstrap, join, drain, remove; placements and the steps towards them |
 //! | `propose`, `read`, `rounds` | batching of commands, shared read indexes |
+//! | [`registry`] | the numbers of a node, each described |
 //!
 //! Left out: what commands mean (`store`), who may ask for them (`api`), and openraft's types, which
 //! do not leave this crate.
@@ -35,6 +36,7 @@ mod node;
 mod peer;
 mod propose;
 mod read;
+pub mod registry;
 mod report;
 mod roster;
 mod rounds;
@@ -42,6 +44,7 @@ mod snapshot;
 mod status;
 mod timing;
 mod tls;
+mod trace;
 mod types;
 mod wire;
 
@@ -60,6 +63,11 @@ pub use tls::{PeerTls, TlsError};
 
 use axum::Router;
 use proto::peer::peer_server::PeerServer;
+
+/// Registers every number of this crate, at zero: for whoever describes what a node shows.
+pub fn show_metrics(registry: &mut registry::Registry) {
+    metrics::NodeMetrics::register(registry);
+}
 
 /// What a node serves to its peers. Add what else peers may ask, and serve it with
 /// [`listener::serve_with`] under [`listener::Limits::PEER`] and [`PeerTls::server`].

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::Stream;
-use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use openraft::{EntryPayload, OptionalSend};
 use store::engine::Direction;
 use store::{Column, Engine};
 use types::GroupId;
@@ -266,6 +266,12 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         let values: Vec<_> =
             entries.iter().map(|entry| (entry.log_id.index, entry::encode_entry(entry))).collect();
         let bytes = values.iter().map(|(_, value)| value.len()).sum();
+        let group = self.shared.group;
+        let spans = entries.iter().filter_map(|entry| match &entry.payload {
+            EntryPayload::Normal(command) => command.trace.append(group),
+            _ => None,
+        });
+        let spans = spans.collect();
         let permit = self.queue.permit(bytes).await?;
         let epoch = {
             let mut tail = self.shared.tail();
@@ -283,6 +289,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             epoch,
             flushed: callback,
             permit,
+            spans,
         }))
     }
 

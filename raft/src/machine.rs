@@ -14,12 +14,14 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use store::{Column, Engine, Fault, Machine, SnapshotError};
 use tokio::sync::watch;
+use tracing::Span;
 use types::GroupId;
 
 use crate::fatal::FatalSignal;
 use crate::log::{RUN_BYTES, entry};
 use crate::metrics::GroupMetrics;
 use crate::snapshot::{MetaOnly, SnapshotData};
+use crate::trace::Trace;
 use crate::types::{
     Entry, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, log_id,
     position,
@@ -142,12 +144,17 @@ pub(crate) struct StateMachine {
 struct Run {
     entries: Vec<store::Entry>,
     answers: Vec<Option<openraft::storage::ApplyResponder<TypeConfig>>>,
+    /// Where those entries stand in traces that anybody follows.
+    traces: Vec<Trace>,
     bytes: usize,
 }
 
 impl Run {
     fn push(&mut self, (entry, answer): EntryResponder<TypeConfig>) {
         self.bytes += entry::weight(&entry);
+        if let EntryPayload::Normal(command) = &entry.payload {
+            self.traces.extend(command.trace.followed());
+        }
         self.entries.push(to_store(entry));
         self.answers.push(answer);
     }
@@ -161,7 +168,10 @@ impl StateMachine {
     async fn apply_run(&self, run: Run) -> io::Result<()> {
         let Some(last) = run.entries.last().map(|entry| entry.position) else { return Ok(()) };
         let entries = run.entries;
+        let spans: Vec<Span> =
+            run.traces.iter().filter_map(|trace| trace.apply(self.cell.group)).collect();
         let replies = self.cell.with(move |machine| machine.apply(&entries)).await?;
+        drop(spans);
         for (answer, reply) in run.answers.into_iter().zip(replies) {
             if let Some(answer) = answer {
                 answer.send(reply);
@@ -180,7 +190,7 @@ impl StateMachine {
 fn to_store(entry: Entry) -> store::Entry {
     let payload = match &entry.payload {
         EntryPayload::Blank => store::Payload::Blank,
-        EntryPayload::Normal(command) => store::Payload::Command(command.0.to_vec()),
+        EntryPayload::Normal(command) => store::Payload::Command(command.bytes.to_vec()),
         EntryPayload::Membership(membership) => {
             store::Payload::Membership(entry::encode_membership(membership).to_vec())
         }

@@ -1,5 +1,4 @@
-//! What this crate counts. Everything begins with `holdfast_` and stands in the registry of the node,
-//! so that several nodes in one process do not share numbers.
+//! What this crate counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +8,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
 use types::GroupId;
 
 use crate::peer::connector::Purpose;
+use crate::registry::Promise::{Linearizable, NeverBackwards, SelfHealing, ZeroLoss};
+use crate::registry::{About, Registry, Unit};
 use crate::types::Metrics as RaftMetrics;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -59,7 +59,6 @@ pub(crate) struct PeerMetrics {
     went_back: Counter,
 }
 
-#[derive(Default)]
 struct Groups {
     term: PerGroup<Gauge>,
     leads: PerGroup<Gauge>,
@@ -72,6 +71,7 @@ struct Groups {
     installed: PerGroup<Counter>,
     elections: PerGroup<Counter>,
     read_rounds: PerGroup<Counter>,
+    unconfirmed: PerGroup<Counter>,
 }
 
 /// What one group counts.
@@ -82,118 +82,22 @@ pub(crate) struct GroupMetrics {
 }
 
 impl NodeMetrics {
-    /// Registers everything.
+    /// Registers everything, at zero.
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let registry = registry.sub_registry_with_prefix("holdfast");
-        let log = LogMetrics {
-            syncs: Counter::default(),
-            sync_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
-            batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
-            batch_bytes: Histogram::new(exponential_buckets(256.0, 4.0, 9)),
-        };
-        registry.register(
-            "log_syncs",
-            "Syncs of the Raft log, one for all groups",
-            log.syncs.clone(),
-        );
-        let seconds = log.sync_seconds.clone();
-        registry.register_with_unit(
-            "log_sync",
-            "How long a sync of the Raft log took",
-            Unit::Seconds,
-            seconds,
-        );
-        registry.register(
-            "log_batch_entries",
-            "Entries in one synced batch of the Raft log",
-            log.batch_entries.clone(),
-        );
-        let bytes = log.batch_bytes.clone();
-        registry.register_with_unit(
-            "log_batch",
-            "Size of one synced batch of the Raft log",
-            Unit::Bytes,
-            bytes,
-        );
-
-        let peers = PeerMetrics {
-            connections: Family::default(),
-            frames_sent: Counter::default(),
-            frames_received: Counter::default(),
-            went_back: Counter::default(),
-        };
-        registry.register(
-            "peer_connections",
-            "Standing connections to peers, by use",
-            peers.connections.clone(),
-        );
-        registry.register(
-            "snapshot_frames_sent",
-            "Frames of snapshots sent to peers",
-            peers.frames_sent.clone(),
-        );
-        registry.register(
-            "snapshot_frames_received",
-            "Frames of snapshots received from peers",
-            peers.frames_received.clone(),
-        );
-        registry.register(
-            "peers_went_back",
-            "Peers found to lack what they had acknowledged",
-            peers.went_back.clone(),
-        );
-
-        let groups = Groups::default();
-        registry.register("raft_term", "Term of the group", groups.term.clone());
-        registry.register("raft_leader", "Whether this node leads the group", groups.leads.clone());
-        registry.register(
-            "raft_last_index",
-            "Index of the last entry in the log",
-            groups.last.clone(),
-        );
-        registry.register(
-            "raft_committed_index",
-            "Index of the last committed entry",
-            groups.committed.clone(),
-        );
-        registry.register(
-            "raft_applied_index",
-            "Index of the last applied entry",
-            groups.applied.clone(),
-        );
-        registry.register(
-            "raft_purged_index",
-            "Index of the last purged entry",
-            groups.purged.clone(),
-        );
-        registry.register(
-            "raft_follower_lag",
-            "Entries a follower is behind its leader",
-            groups.lag.clone(),
-        );
-        registry.register("raft_snapshots_built", "Snapshots built", groups.built.clone());
-        registry.register(
-            "raft_snapshots_installed",
-            "Snapshots installed",
-            groups.installed.clone(),
-        );
-        registry.register(
-            "raft_leader_changes",
-            "Changes of leader seen",
-            groups.elections.clone(),
-        );
-        registry.register(
-            "raft_read_rounds",
-            "Read indexes obtained, each for all that waited",
-            groups.read_rounds.clone(),
-        );
-        let zero_loss = Gauge::default();
-        registry.register(
-            "zero_loss",
-            "Whether no loss of one data centre can lose an acknowledged write",
-            zero_loss.clone(),
-        );
-        NodeMetrics { log, peers, groups: Arc::new(groups), zero_loss }
+        NodeMetrics {
+            log: LogMetrics::register(registry),
+            peers: PeerMetrics::register(registry),
+            groups: Arc::new(Groups::register(registry)),
+            zero_loss: registry.show(
+                About::new(
+                    "zero_loss",
+                    "1 while no loss of one data centre can lose an acknowledged write, as far as this node sees",
+                )
+                .shows(&[ZeroLoss])
+                .alert("holdfast_zero_loss == 0 for 1 minute"),
+                Gauge::default(),
+            ),
+        }
     }
 
     pub(crate) fn group(&self, group: GroupId) -> GroupMetrics {
@@ -206,6 +110,32 @@ impl NodeMetrics {
 }
 
 impl LogMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        LogMetrics {
+            syncs: registry.show(
+                About::new("log_syncs", "Syncs of the Raft log, one for all groups")
+                    .shows(&[ZeroLoss]),
+                Counter::default(),
+            ),
+            sync_seconds: registry.show(
+                About::new("log_sync", "How long a sync of the Raft log took")
+                    .in_unit(Unit::Seconds)
+                    .shows(&[ZeroLoss])
+                    .alert("99th percentile above 0.1 s for 10 minutes: the disk is slow"),
+                Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
+            ),
+            batch_entries: registry.show(
+                About::new("log_batch_entries", "Entries in one synced batch of the Raft log"),
+                Histogram::new(exponential_buckets(1.0, 2.0, 13)),
+            ),
+            batch_bytes: registry.show(
+                About::new("log_batch", "Size of one synced batch of the Raft log")
+                    .in_unit(Unit::Bytes),
+                Histogram::new(exponential_buckets(256.0, 4.0, 9)),
+            ),
+        }
+    }
+
     pub(crate) fn synced(&self, took: Duration, entries: usize, bytes: usize) {
         self.syncs.inc();
         self.sync_seconds.observe(took.as_secs_f64());
@@ -223,6 +153,37 @@ impl LogMetrics {
 }
 
 impl PeerMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        PeerMetrics {
+            connections: registry.show(
+                About::new("peer_connections", "Standing connections to peers, by use")
+                    .by(&["link"])
+                    .shows(&[SelfHealing])
+                    .alert("below the number of other nodes for 5 minutes: a peer is not reached"),
+                Family::default(),
+            ),
+            frames_sent: registry.show(
+                About::new("snapshot_frames_sent", "Frames of snapshots sent to peers")
+                    .shows(&[SelfHealing]),
+                Counter::default(),
+            ),
+            frames_received: registry.show(
+                About::new("snapshot_frames_received", "Frames of snapshots received from peers")
+                    .shows(&[SelfHealing]),
+                Counter::default(),
+            ),
+            went_back: registry.show(
+                About::new(
+                    "peers_went_back",
+                    "Peers found to lack what they had acknowledged, and counted no more",
+                )
+                .shows(&[ZeroLoss, NeverBackwards])
+                .alert("any increase: a node came back from an older copy of its disk"),
+                Counter::default(),
+            ),
+        }
+    }
+
     pub(crate) fn connected(&self, purpose: Purpose, change: i64) {
         self.connections.get_or_create(&LinkLabel { link: purpose.name() }).inc_by(change);
     }
@@ -237,6 +198,81 @@ impl PeerMetrics {
 
     pub(crate) fn snapshot_received(&self) {
         self.frames_received.inc();
+    }
+}
+
+impl Groups {
+    fn register(registry: &mut Registry) -> Self {
+        let mut position = |name, help| {
+            let about = About::new(name, help).by(&["group"]);
+            registry.show(about, PerGroup::<Gauge>::default())
+        };
+        let (last, committed, applied, purged) = (
+            position("raft_last_index", "Index of the last entry in the log; -1 for none"),
+            position("raft_committed_index", "Index of the last committed entry; -1 for none"),
+            position("raft_applied_index", "Index of the last applied entry; -1 for none"),
+            position("raft_purged_index", "Index of the last purged entry; -1 for none"),
+        );
+        Groups {
+            last,
+            committed,
+            applied,
+            purged,
+            term: registry.show(
+                About::new("raft_term", "Term of the group").by(&["group"]).shows(&[SelfHealing]),
+                Family::default(),
+            ),
+            leads: registry.show(
+                About::new("raft_leader", "1 while this node leads the group")
+                    .by(&["group"])
+                    .shows(&[SelfHealing])
+                    .alert("the sum over all nodes is 0 for a group for 10 s: it takes no writes"),
+                Family::default(),
+            ),
+            lag: registry.show(
+                About::new("raft_follower_lag", "Entries that a follower is behind, as its leader sees it")
+                    .by(&["group", "node"])
+                    .shows(&[ZeroLoss, SelfHealing])
+                    .alert("above 10,000 for 10 minutes: a replica does not catch up"),
+                Family::default(),
+            ),
+            built: registry.show(
+                About::new("raft_snapshots_built", "Snapshots built").by(&["group"]),
+                Family::default(),
+            ),
+            installed: registry.show(
+                About::new("raft_snapshots_installed", "Snapshots installed")
+                    .by(&["group"])
+                    .shows(&[SelfHealing]),
+                Family::default(),
+            ),
+            elections: registry.show(
+                About::new("raft_leader_changes", "Changes of leader seen")
+                    .by(&["group"])
+                    .shows(&[SelfHealing])
+                    .alert("more than 5 within 10 minutes: leadership does not settle"),
+                Family::default(),
+            ),
+            read_rounds: registry.show(
+                About::new(
+                    "raft_read_rounds",
+                    "Read indexes that a majority confirmed, each for all who waited",
+                )
+                .by(&["group"])
+                .shows(&[Linearizable]),
+                Family::default(),
+            ),
+            unconfirmed: registry.show(
+                About::new(
+                    "raft_read_rounds_unconfirmed",
+                    "Read indexes that no majority confirmed in time; those who waited were not answered",
+                )
+                .by(&["group"])
+                .shows(&[Linearizable])
+                .alert("any increase for 5 minutes: this leader is cut off from its majority"),
+                Family::default(),
+            ),
+        }
     }
 }
 
@@ -255,6 +291,10 @@ impl GroupMetrics {
 
     pub(crate) fn read_round(&self) {
         self.groups.read_rounds.get_or_create(&self.label).inc();
+    }
+
+    pub(crate) fn read_unconfirmed(&self) {
+        self.groups.unconfirmed.get_or_create(&self.label).inc();
     }
 
     /// Takes over what openraft reports.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
+use tracing::Instrument;
 use types::{GroupId, NodeId, NodeInfo, NodeState, WalletId};
 
 use crate::certificate::ConnectionIdentity;
@@ -32,6 +33,7 @@ use crate::peer::handshake::{self, HelloError};
 use crate::peer::pool::Peers;
 use crate::roster::Roster;
 use crate::tls::PeerTls;
+use crate::trace::Trace;
 
 mod group;
 mod keep;
@@ -199,6 +201,7 @@ impl Node {
         group
             .proposals
             .propose(bytes.into())
+            .instrument(Trace::proposal(group.id))
             .await
             .map_err(|failure| failure.named(|id| self.node(id)))
     }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use types::NodeId;
 
 use crate::error::ProposeError;
+use crate::trace::Trace;
 use crate::types::{CommandBytes, Raft};
 
 /// Commands that may wait.
@@ -69,7 +70,11 @@ impl Proposals {
         let room =
             self.budget.clone().try_acquire_many_owned(permits).map_err(|_| Failure::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { command: CommandBytes(command), answer, room };
+        let waiting = Waiting {
+            command: CommandBytes { bytes: command, trace: Trace::current() },
+            answer,
+            room,
+        };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Failure::Stopped,

@@ -53,6 +53,7 @@ pub(crate) fn index_rounds(raft: Raft, metrics: GroupMetrics) -> Arc<Index> {
                             IndexError::NotLeader
                         }
                         RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => {
+                            metrics.read_unconfirmed();
                             IndexError::NoQuorum
                         }
                         RaftError::Fatal(_) => IndexError::Stopped,

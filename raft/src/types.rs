@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 pub(crate) use config::TypeConfig;
 
+use crate::trace::Trace;
+
 #[allow(deprecated)] // openraft's macro names its own re-export of the tokio runtime.
 mod config {
     openraft::declare_raft_types!(
@@ -22,12 +24,30 @@ mod config {
 }
 
 /// An encoded command, as it stands in the log and goes to peers. Encoded once, shared from then on.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct CommandBytes(pub(crate) Bytes);
+#[derive(Clone)]
+pub(crate) struct CommandBytes {
+    pub(crate) bytes: Bytes,
+    /// Not part of the command: it stays in memory.
+    pub(crate) trace: Trace,
+}
+
+impl From<Bytes> for CommandBytes {
+    fn from(bytes: Bytes) -> Self {
+        CommandBytes { bytes, trace: Trace::default() }
+    }
+}
+
+impl PartialEq for CommandBytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for CommandBytes {}
 
 impl fmt::Display for CommandBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "command of {} bytes", self.0.len())
+        write!(f, "command of {} bytes", self.bytes.len())
     }
 }
 

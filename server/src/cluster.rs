@@ -17,6 +17,7 @@ pub mod plan;
 pub mod ports;
 mod prepare;
 pub mod process;
+mod renew;
 mod reopen;
 mod scratch;
 mod start;
@@ -28,6 +29,7 @@ pub use add::add;
 pub use description::{Description, DescriptionError, NodeDescription};
 pub use plan::NodePlan;
 pub use prepare::{PreparedNode, RealHosts, prepare};
+pub use renew::{Renewed, renew};
 pub use rustix::process::Signal;
 pub use scratch::Scratch;
 pub use start::Options;
@@ -105,6 +107,14 @@ pub enum ClusterError {
     NoAuthority {
         /// Which file, and why.
         source: SecretFileError,
+    },
+    /// No node of this name was written there.
+    #[error("{} has no node named {name}", dir.display())]
+    NoNodeNamed {
+        /// The name.
+        name: String,
+        /// The directory.
+        dir: PathBuf,
     },
     /// No such node.
     #[error("the cluster has no node {0}")]

@@ -53,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged.
     pub log: Log,
+    /// Where traces go, if anywhere.
+    pub telemetry: Option<Telemetry>,
     /// How long leaving may take.
     pub drain_timeout: Duration,
 }
@@ -143,6 +145,17 @@ pub struct Log {
     pub format: LogFormat,
     /// Levels by module; parses as a filter.
     pub filter: String,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// `http://HOST:PORT` or `https://HOST:PORT`.
+    pub endpoint: String,
+    /// The authority of the latter.
+    pub ca: Option<PathBuf>,
+    /// Which share of traces is recorded, from 0 to 1.
+    pub sample_ratio: f64,
 }
 
 impl Config {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::TlsFiles;
+use crate::metrics::ProgramMetrics;
 use crate::tls::Certificates;
 
 /// How long a renewed certificate may go unnoticed.
@@ -27,9 +28,11 @@ const LOOK: Duration = Duration::from_secs(10);
 pub(crate) fn attend(
     certificates: Certificates,
     files: TlsFiles,
+    metrics: ProgramMetrics,
     ended: CancellationToken,
 ) -> std::io::Result<()> {
     let mut asked = signal(SignalKind::hangup())?;
+    metrics.certificates(certificates.expiry());
     tokio::spawn(async move {
         let mut known = Stamp::of(&files);
         loop {
@@ -44,7 +47,10 @@ pub(crate) fn attend(
             }
             known = found;
             match certificates.renew(&files) {
-                Ok(()) => info!(certificate = %files.cert.display(), "certificates were read anew"),
+                Ok(()) => {
+                    metrics.certificates(certificates.expiry());
+                    info!(certificate = %files.cert.display(), "certificates were read anew");
+                }
                 Err(error) => {
                     warn!(%error, "the files of TLS have changed and cannot be used; the old ones stay in use")
                 }

@@ -7,10 +7,14 @@ pub use error::{Ending, RunError};
 
 use crate::{
     config::{Config, Registration, read_secret},
-    drain, epoch_key, renewal, tls,
+    drain, epoch_key,
+    metrics::ProgramMetrics,
+    renewal,
+    supervisor::Supervisor,
+    tls,
 };
 use api::{Clock, Parts, Policy, Rate, Service};
-use prometheus_client::registry::Registry;
+use raft::registry::Registry;
 use raft::{
     Node, NodeConfig,
     listener::{self, Limits},
@@ -32,6 +36,7 @@ const RECOVERY_BURST: u32 = 5;
 /// It did not start, or could not go on. [`RunError::ending`] says what to do about it.
 pub async fn run(config: Config) -> Result<(), RunError> {
     let leave = drain::on_signals().map_err(RunError::Signals)?;
+    let supervisor = Arc::new(Supervisor::of_environment());
     let certificates = tls::load(&config)?;
     let keyring = Arc::new(epoch_key::keyring(&config.epoch_key)?);
     let policy = policy(&config)?;
@@ -49,6 +54,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             return Err(error);
         }
     };
+    let program = ProgramMetrics::register(&mut registry);
     let service = Service::new(Parts {
         node: node.clone(),
         keyring,
@@ -67,7 +73,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         ..Limits::PUBLIC
     };
     let routes = service.public_routes();
-    renewal::attend(certificates.clone(), config.tls.clone(), ended.clone())
+    renewal::attend(certificates.clone(), config.tls.clone(), program, ended.clone())
         .map_err(RunError::Signals)?;
     listeners.spawn(listener::serve_with(
         ports.public,
@@ -90,6 +96,11 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         let (service, ended) = (service.clone(), ended.clone());
         async move { service.attend(ended).await }
     });
+    let watching = tokio::spawn({
+        let (supervisor, node, ended) = (supervisor.clone(), node.clone(), ended.clone());
+        async move { supervisor.watch(|| node.failed().is_none(), ended).await }
+    });
+    supervisor.ready();
     info!(
         node = config.identity.name, dc = config.identity.dc, cluster = config.identity.cluster,
         public = %config.listen.public, peer = %config.listen.peer, "serving"
@@ -104,13 +115,14 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let hand_over = if outcome.is_ok() { config.drain_timeout } else { Duration::ZERO };
     // The public port first stops taking connections, so that new requests go to other nodes while
     // those under way end; peers are needed until the last leadership has moved.
+    supervisor.stopping();
     service.leave();
     closed.cancel();
     node.shutdown(hand_over).await;
     ended.cancel();
     while listeners.join_next().await.is_some() {}
-    // It ends with `ended`; were it to fail instead, there is nothing left to attend to.
-    let _ = attending.await;
+    // They end with `ended`; were one to fail instead, there is nothing left to attend to.
+    let _ = (attending.await, watching.await);
     info!(node = config.identity.name, "ended");
     outcome
 }

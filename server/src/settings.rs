@@ -16,7 +16,7 @@ pub use error::{ConfigError, Place};
 pub use tables::{
     AdvertiseSettings, DrainSettings, EpochKeySettings, EpochKeySource, LimitSettings,
     ListenSettings, LogFormat, LogSettings, MemorySettings, RaftSettings, RegistrationMode,
-    RegistrationSettings, RoleSetting, TlsSettings,
+    RegistrationSettings, RoleSetting, TelemetrySettings, TlsSettings,
 };
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Where traces go.
+    pub telemetry: TelemetrySettings,
     /// How a node leaves.
     pub drain: DrainSettings,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             memory: MemorySettings::default(),
             limits: LimitSettings::default(),
             log: LogSettings::default(),
+            telemetry: TelemetrySettings::default(),
             drain: DrainSettings::default(),
         }
     }

@@ -1,6 +1,9 @@
 //! Certificates from files to what the two TLS listeners serve with.
 
-use crate::config::{Config, SecretFileError, TlsFiles, read_secret};
+use crate::{
+    config::{Config, SecretFileError, TlsFiles, read_secret},
+    metrics::Expiry,
+};
 use arc_swap::ArcSwap;
 use raft::{PeerTls, TlsError};
 use rustls::{
@@ -14,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use x509_parser::parse_x509_certificate;
 
 /// Why certificates cannot be served with.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,12 @@ pub enum CertificateError {
         what: &'static str,
         /// What the parser found.
         source: pem::Error,
+    },
+    /// A certificate is PEM, and no X.509 inside.
+    #[error("{} holds no certificate that can be read", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
     },
     /// The key's file cannot be read, or others can read it.
     #[error(transparent)]
@@ -56,6 +66,7 @@ pub struct Certificates {
     pub peer: PeerTls,
     /// TLS for everyone; a certificate of the cluster's authority is looked at if one is shown.
     pub public: Arc<ArcSwap<ServerConfig>>,
+    expiry: Arc<ArcSwap<Expiry>>,
 }
 
 /// What is in the files, before anything uses it.
@@ -64,6 +75,7 @@ struct Read {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     public: ServerConfig,
+    expiry: Expiry,
 }
 
 /// Reads the files that the configuration names.
@@ -71,10 +83,11 @@ struct Read {
 /// # Errors
 /// A file is not what it should be, or they do not fit together.
 pub fn load(config: &Config) -> Result<Certificates, CertificateError> {
-    let Read { roots, chain, key, public } = read(&config.tls)?;
+    let Read { roots, chain, key, public, expiry } = read(&config.tls)?;
     let peer = PeerTls::new(&config.identity.cluster, roots, chain, key)
         .map_err(|source| CertificateError::Unfit { file: config.tls.cert.clone(), source })?;
-    Ok(Certificates { peer, public: Arc::new(ArcSwap::from_pointee(public)) })
+    let public = Arc::new(ArcSwap::from_pointee(public));
+    Ok(Certificates { peer, public, expiry: Arc::new(ArcSwap::from_pointee(expiry)) })
 }
 
 impl Certificates {
@@ -83,12 +96,18 @@ impl Certificates {
     /// # Errors
     /// As [`load`], and when they name another machine; the old ones stay in use.
     pub fn renew(&self, files: &TlsFiles) -> Result<(), CertificateError> {
-        let Read { roots, chain, key, public } = read(files)?;
+        let Read { roots, chain, key, public, expiry } = read(files)?;
         self.peer
             .reload(roots, chain, key)
             .map_err(|source| CertificateError::Unfit { file: files.cert.clone(), source })?;
         self.public.store(Arc::new(public));
+        self.expiry.store(Arc::new(expiry));
         Ok(())
+    }
+
+    /// When those in use end.
+    pub fn expiry(&self) -> Expiry {
+        **self.expiry.load()
     }
 }
 
@@ -101,10 +120,21 @@ fn read(files: &TlsFiles) -> Result<Read, CertificateError> {
     })?;
     let public = public(roots.clone(), chain.clone(), key.clone_key())
         .map_err(|problem| CertificateError::Public { file: files.cert.clone(), problem })?;
-    Ok(Read { roots, chain, key, public })
+    let expiry = Expiry { ca_s: ends(&files.ca, &roots)?, node_s: ends(&files.cert, &chain)? };
+    Ok(Read { roots, chain, key, public, expiry })
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+/// When the first certificate of a file ends.
+fn ends(file: &Path, certificates: &[CertificateDer<'_>]) -> Result<i64, CertificateError> {
+    let first = certificates.first().map(|der| parse_x509_certificate(der));
+    match first {
+        Some(Ok((_, certificate))) => Ok(certificate.validity().not_after.timestamp()),
+        _ => Err(CertificateError::Unreadable { file: file.to_path_buf() }),
+    }
+}
+
+/// All certificates of a PEM file; at least one.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let bad = |source| {
         let file = file.to_path_buf();
         CertificateError::BadFile { file, what: "certificate", source }

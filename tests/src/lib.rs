@@ -13,8 +13,10 @@
     reason = "a test stops where its world breaks"
 )]
 
+pub mod collector;
 pub mod crowd;
 pub mod lab;
+pub mod scrape;
 pub mod throttle;
 
 pub use lab::{Lab, Plan};

@@ -5,31 +5,16 @@
 
 use server::cluster::{Cluster, Scratch, ports::ReservedPort};
 use std::{
-    io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
 use tests::{
     Lab, Plan,
     crowd::Crowd,
     lab::{GROUP, PATIENCE, until},
+    scrape::number,
     throttle::Throttle,
 };
-
-/// One sample of a node's plain metrics, summed over its labels; none while the node is down.
-fn metric(address: SocketAddr, name: &str) -> Option<f64> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let samples = answer
-        .lines()
-        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-    samples.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-}
 
 /// A node misses 10,000 pushes to one group that cuts its log every 1,000. It is killed between the
 /// first and the last frame of the snapshot that it then receives, comes back once more, and catches
@@ -67,9 +52,9 @@ async fn a_node_away_for_ten_thousand_pushes_catches_up_by_a_snapshot_despite_a_
     let pushed = crowd.finish().await;
 
     let received =
-        || metric(port.address(), "holdfast_snapshot_frames_received_total").unwrap_or(0.0);
+        || number(port.address(), "holdfast_snapshot_frames_received_total").unwrap_or(0.0);
     let installed =
-        || metric(port.address(), "holdfast_raft_snapshots_installed_total").unwrap_or(0.0);
+        || number(port.address(), "holdfast_raft_snapshots_installed_total").unwrap_or(0.0);
 
     link.limit_snapshots(1_000_000);
     lab.cluster.start_node(AWAY).unwrap();

@@ -13,7 +13,7 @@ use store::{
     Column,
     engine::{Direction, EngineView, rocks::RocksEngine},
 };
-use tests::{Plan, crowd::Crowd};
+use tests::{Plan, collector::Collector, crowd::Crowd};
 
 /// Whether `needle` stands anywhere in `hay`.
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
@@ -67,13 +67,34 @@ fn decoded(data: &Path, needles: &[(&'static str, Vec<u8>)]) -> Vec<&'static str
     found
 }
 
+/// What may stand on a disk and in no log and no trace: ids of wallets in full and what opens sessions, in
+/// every form that a program might print them in.
+fn unspoken(wallet: &[u8], token: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+    let mut forms = Vec::new();
+    for (name, bytes) in [("wallet id", wallet), ("token", token)] {
+        forms.extend([
+            (name, bytes.to_vec()),
+            (name, hex::encode(bytes).into_bytes()),
+            (name, BASE64_STANDARD.encode(bytes).trim_end_matches('=').as_bytes().to_vec()),
+            (name, BASE64_URL_SAFE_NO_PAD.encode(bytes).into_bytes()),
+            (name, format!("{bytes:?}").trim_matches(['[', ']']).as_bytes().to_vec()),
+        ]);
+    }
+    forms
+}
+
 /// Plants a body, a name, a field, a device name and a recovery code in a wallet, and looks for them
-/// and for keys on every node. A control that is clear on disk by design must be found both ways.
+/// and for keys on every node, in every log and in every trace that is sent. A control that is clear on disk
+/// by design must be found both ways.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_planted_secret_is_on_any_node() {
+    let collector = Collector::start().await;
     let mut lab = Plan::of(3)
         .setting("raft.snapshot_entries", 100)
         .setting("log.filter", "debug")
+        .setting("telemetry.endpoint", collector.endpoint())
+        .setting("telemetry.sample_ratio", 1.0)
         .start()
         .await;
     let (mut wallet, code) = lab.wallet("planted-device-7c1f").await;
@@ -82,6 +103,7 @@ async fn no_planted_secret_is_on_any_node() {
     record.fields.insert("planted-field-9e".into(), "planted-value-e9".into());
     wallet.put(record).unwrap();
     wallet.push().await.unwrap();
+    let session = wallet.session().await.unwrap();
     let mut second = lab.recover(&code, "planted-device-8d2e", Keep::All).await;
     second.pull().await.unwrap();
     let crowd = Crowd::start(&lab, 2, 300).await;
@@ -101,6 +123,8 @@ async fn no_planted_secret_is_on_any_node() {
     // The key itself, wherever it stands in its file.
     secrets.extend(epoch_key.windows(32).step_by(32).map(|part| ("epoch key", part.to_vec())));
     let control = vec![("wallet id", wallet.id().as_bytes().to_vec())];
+    let mut unspoken = unspoken(wallet.id().as_bytes(), session.token.as_bytes());
+    unspoken.extend(secrets.iter().cloned());
 
     lab.cluster.stop(std::time::Duration::from_secs(20)).await.unwrap();
     for node in lab.cluster.nodes() {
@@ -108,10 +132,17 @@ async fn no_planted_secret_is_on_any_node() {
         assert_eq!(raw(&data, &secrets), Vec::<&str>::new(), "files of {}", node.plan.name);
         assert_eq!(decoded(&data, &secrets), Vec::<&str>::new(), "engine of {}", node.plan.name);
         let log = fs::read(node.log()).unwrap();
-        for (name, secret) in &secrets {
+        for (name, secret) in &unspoken {
             assert!(!contains(&log, secret), "{name} is in the log of {}", node.plan.name);
         }
         assert_eq!(decoded(&data, &control), ["wallet id"], "the control is found by the engine");
+    }
+    let sent = collector.bytes();
+    for (name, secret) in &unspoken {
+        assert!(!contains(&sent, secret), "{name} is in a trace");
+    }
+    for span in ["Wallets/Push", "Wallets/Pull", "Recovery/Open", "raft.append"] {
+        assert!(contains(&sent, span.as_bytes()), "the control: no span of {span} was sent");
     }
     // Files may be compressed, so the raw search is shown to work on a file of its own.
     let planted = lab.dir().join("control");

@@ -143,6 +143,11 @@ impl Report {
     }
 
     /// Whether nobody is needed when a node fails.
+    pub(crate) fn is_self_healing(&self) -> bool {
+        self.self_healing().held
+    }
+
+    /// The same, with the reason.
     fn self_healing(&self) -> admin::Promise {
         if self.status.cluster.is_none() {
             return broken("the node belongs to no cluster");

@@ -12,10 +12,13 @@ use proto::peer::{
 use raft::ConnectionIdentity;
 use tokio::time::timeout;
 use tonic::{Extensions, Request, Response, Status};
+use tracing::{Instrument, Span};
 
 use super::pass_back;
 use crate::Shared;
 use crate::grpc::unary;
+use crate::methods::Method;
+use crate::trace::{Surface, incoming};
 use crate::vault::VaultError;
 
 /// The service between doors.
@@ -58,13 +61,16 @@ impl Forward for ForwardServer {
         request: Request<ForwardRequest>,
     ) -> Result<Response<ForwardReply>, Status> {
         self.admit(request.extensions(), request.get_ref().hello.as_ref())?;
+        let span = Method::of(&request.get_ref().method).map_or_else(Span::none, |method| {
+            incoming(Surface::Peer, method, request.metadata().as_ref())
+        });
         let ForwardRequest { method, body, timeout_ms, .. } = request.into_inner();
         let permit = match self.inner.permits.forwarded() {
             Ok(permit) => permit,
             Err(busy) => return Ok(Response::new(pass_back(&busy.into()))),
         };
         let left = Duration::from_millis(timeout_ms.into()).min(self.inner.limits.deadline_max);
-        let outcome = timeout(left, self.answer(&method, body)).await;
+        let outcome = timeout(left, self.answer(&method, body).instrument(span)).await;
         drop(permit);
         let reply = match outcome {
             Ok(Ok(body)) => ForwardReply { outcome: Some(Outcome::Body(body)) },

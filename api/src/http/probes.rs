@@ -8,16 +8,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use http::{HeaderMap, StatusCode};
 use raft::ConnectionIdentity;
+use raft::registry::Registry;
 
 use crate::Shared;
 use crate::auth::Operator;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// For whoever does not ask for the newer one by name, as a person with curl.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Clone)]
 struct Probed {
@@ -62,15 +63,20 @@ async fn readyz(State(probed): State<Probed>) -> (StatusCode, String) {
 async fn metrics_for_operators(state: State<Probed>, request: Request) -> Response {
     let identity = request.extensions().get::<ConnectionIdentity>();
     match Operator::of(identity, &state.inner.trust_domain) {
-        Ok(_) => metrics(state).await,
+        Ok(_) => metrics(state, request.headers().clone()).await,
         Err(refused) => (StatusCode::FORBIDDEN, format!("{refused}\n")).into_response(),
     }
 }
 
-async fn metrics(State(probed): State<Probed>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &probed.registry) {
-        Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+async fn metrics(State(probed): State<Probed>, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let newer = accepted.into_iter().any(|value| value.contains("application/openmetrics-text"));
+    let (text, content_type) = match newer {
+        true => (probed.registry.open_metrics(), OPENMETRICS),
+        false => (probed.registry.prometheus(), PROMETHEUS),
+    };
+    match text {
+        Ok(text) => ([(CONTENT_TYPE, content_type), (VARY, "accept")], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "encode metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

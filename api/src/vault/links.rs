@@ -56,6 +56,7 @@ impl Vault {
             Ok((some, (links.next < links.end).then_some(links)))
         })
         .await
+        .inspect_err(|error| self.count_unopened(error))
     }
 }
 

@@ -147,6 +147,14 @@ impl Vault {
             Ok((parts, (!pull.steps.is_empty()).then_some(pull)))
         })
         .await
+        .inspect_err(|error| self.count_unopened(error))
+    }
+
+    /// Counts what was stored here and could not be read back.
+    pub(super) fn count_unopened(&self, error: &VaultError) {
+        if matches!(error, VaultError::Broken) {
+            self.metrics.unopened();
+        }
     }
 }
 

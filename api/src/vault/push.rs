@@ -74,7 +74,10 @@ impl Vault {
             verdict => verdict?,
         };
         match verdict {
-            Verdict::Stored => Ok(pushed),
+            Verdict::Stored => {
+                self.metrics.push_repeated();
+                Ok(pushed)
+            }
             Verdict::Propose(push) => self.propose(group, Command::Push(push)).await,
         }
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use server::cluster::{
     NodePlan, RealHosts, add,
     plan::{PEER_PORT, PUBLIC_PORT},
-    prepare,
+    prepare, renew,
 };
 use std::path::PathBuf;
 
@@ -23,6 +23,8 @@ enum ClusterCommand {
     New(NewArgs),
     /// Write the same for further machines of a cluster that was made here.
     Add(AddArgs),
+    /// Write new certificates with new keys in place of those that end soon.
+    Renew(RenewArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +47,9 @@ struct NewArgs {
     /// The peer port of every node.
     #[arg(long, value_name = "PORT", default_value_t = PEER_PORT)]
     peer_port: u16,
+    /// Where every node keeps its log and its state; `data` beside its configuration unless given.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     /// Let everyone create wallets. Without this a registration token is made and asked for.
     #[arg(long)]
     open_registration: bool,
@@ -66,10 +71,24 @@ struct AddArgs {
     dir: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+struct RenewArgs {
+    /// The directory that `cluster new` wrote, with ca.key in it.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The name of a node; all nodes unless given.
+    #[arg(long = "node", value_name = "NAME")]
+    nodes: Vec<String>,
+    /// The operator's certificate too.
+    #[arg(long)]
+    operator: bool,
+}
+
 pub(crate) fn run(args: ClusterArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         ClusterCommand::New(args) => new(args, output),
         ClusterCommand::Add(args) => further(&args, output),
+        ClusterCommand::Renew(args) => renewed(&args, output),
     }
 }
 
@@ -91,6 +110,23 @@ fn further(args: &AddArgs, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+fn renewed(args: &RenewArgs, output: &Output) -> Result<(), Failure> {
+    let dir = std::path::absolute(&args.dir)?;
+    let written = renew(&dir, &args.nodes, args.operator)?;
+    if output.is_json() {
+        output.value(&json!({ "dir": dir, "renewed": written }));
+        return Ok(());
+    }
+    for renewed in &written {
+        let (certificate, key) = (renewed.certificate.display(), renewed.key.display());
+        output.line(format!("{}: {certificate} and {key}", renewed.name));
+    }
+    output.line(
+        "Copy them to their machines: a node uses them within ten seconds, or at once on SIGHUP.",
+    );
+    Ok(())
+}
+
 fn new(args: NewArgs, output: &Output) -> Result<(), Failure> {
     let passphrase = match args.sealed_epoch_key {
         true => Some(new_passphrase(args.passphrase_file.as_deref(), "the epoch key")?),
@@ -104,6 +140,7 @@ fn new(args: NewArgs, output: &Output) -> Result<(), Failure> {
         peer_port: args.peer_port,
         open_registration: args.open_registration,
         passphrase,
+        data_dir: args.data_dir,
     };
     let dir = std::path::absolute(&args.dir)?;
     let written = prepare(&dir, &plan)?;

@@ -5,11 +5,11 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::registry::Registry;
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{EntryPayload, OptionalSend, StorageError};
-use prometheus_client::registry::Registry;
 use store::Engine;
 use store::engine::memory::MemoryEngine;
 use store::engine::rocks::{Memory, RocksEngine};

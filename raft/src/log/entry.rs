@@ -33,7 +33,7 @@ pub(crate) fn weight(entry: &Entry) -> usize {
     OVERHEAD
         + match &entry.payload {
             EntryPayload::Blank => 0,
-            EntryPayload::Normal(command) => command.0.len(),
+            EntryPayload::Normal(command) => command.bytes.len(),
             EntryPayload::Membership(membership) => 32 * membership.nodes().count(),
         }
 }
@@ -42,7 +42,7 @@ pub(crate) fn weight(entry: &Entry) -> usize {
 pub(crate) fn encode_payload(payload: &Payload) -> (u8, Bytes) {
     match payload {
         EntryPayload::Blank => (BLANK, Bytes::new()),
-        EntryPayload::Normal(command) => (COMMAND, command.0.clone()),
+        EntryPayload::Normal(command) => (COMMAND, command.bytes.clone()),
         EntryPayload::Membership(membership) => (MEMBERSHIP, encode_membership(membership)),
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn encode_payload(payload: &Payload) -> (u8, Bytes) {
 pub(crate) fn decode_payload(kind: u8, bytes: Bytes) -> Result<Payload, DecodeError> {
     match kind {
         BLANK if bytes.is_empty() => Ok(EntryPayload::Blank),
-        COMMAND => Ok(EntryPayload::Normal(CommandBytes(bytes))),
+        COMMAND => Ok(EntryPayload::Normal(CommandBytes::from(bytes))),
         MEMBERSHIP => Ok(EntryPayload::Membership(decode_membership(bytes)?)),
         _ => Err(DecodeError { what: "log entry", at: 0, problem: "unknown kind" }),
     }

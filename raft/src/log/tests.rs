@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use crate::registry::Registry;
 use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::storage::{IOFlushed, RaftLogReader, RaftLogStorage, RaftLogStorageExt};
 use openraft::type_config::TypeConfigExt;
-use prometheus_client::registry::Registry;
 use store::engine::memory::{Crash, MemoryEngine};
 use store::engine::rocks::{Memory, RocksEngine};
 use store::engine::{Direction, Visit};
@@ -66,7 +66,7 @@ fn id(term: u64, index: u64) -> LogId {
 }
 
 fn entry(term: u64, index: u64, bytes: usize) -> Entry {
-    let payload = EntryPayload::Normal(CommandBytes(Bytes::from(vec![index as u8; bytes])));
+    let payload = EntryPayload::Normal(CommandBytes::from(Bytes::from(vec![index as u8; bytes])));
     Entry { log_id: id(term, index), payload }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct Append {
     pub(crate) epoch: u64,
     pub(crate) flushed: IOFlushed<TypeConfig>,
     pub(crate) permit: OwnedSemaphorePermit,
+    /// They end when the entries are on disk.
+    pub(crate) spans: Vec<tracing::Span>,
 }
 
 /// The way into the queue.
@@ -232,6 +234,7 @@ impl Effects {
 
     fn complete(self) {
         for append in self.appends {
+            drop(append.spans);
             append.flushed.io_completed(Ok(()));
             drop(append.permit);
         }

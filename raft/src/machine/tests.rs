@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use prometheus_client::registry::Registry;
+use crate::registry::Registry;
 use store::engine::memory::MemoryEngine;
 
 use super::*;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::registry::Registry;
 use arc_swap::ArcSwap;
-use prometheus_client::registry::Registry;
 use proto::peer::peer_client::PeerClient;
 use proto::peer::{AdoptRequest, IdentifyReply, IdentifyRequest};
 use store::Engine;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use prometheus_client::registry::Registry;
 use raft::listener::{self, Limits};
+use raft::registry::Registry;
 use raft::{
     ClusterError, NewCluster, Node, NodeConfig, Order, PeerTls, StartError, Timing, peer_routes,
 };
@@ -164,12 +164,7 @@ impl Machine {
 
     /// The sum of a metric over its labels.
     pub fn metric(&self, name: &str) -> f64 {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(
-            &mut text,
-            &self.running.as_ref().unwrap().registry,
-        )
-        .unwrap();
+        let text = self.running.as_ref().unwrap().registry.open_metrics().unwrap();
         let values = text.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
         });

@@ -28,10 +28,7 @@ pub fn add(dir: &Path, nodes: &[NodePlan]) -> Result<Vec<PreparedNode>, ClusterE
         return Err(ClusterError::NotPrepared { dir: dir.to_path_buf() });
     };
     let unreadable = |source| ClusterError::NoAuthority { source };
-    let certificate = read_public(&dir.join("ca.pem"))?;
-    let key = read_secret(&dir.join("ca.key")).map_err(unreadable)?;
-    let authority =
-        Authority::load(&model.identity.cluster, certificate, &key).map_err(FilesError::from)?;
+    let authority = authority(dir, &model.identity.cluster)?;
 
     let (epoch_key, overrides) = match &model.epoch_key {
         EpochKey::File(file) => (read_secret(file).map_err(unreadable)?, Overrides::new()),
@@ -46,6 +43,10 @@ pub fn add(dir: &Path, nodes: &[NodePlan]) -> Result<Vec<PreparedNode>, ClusterE
     };
     let token =
         token.as_ref().map(|token| String::from_utf8_lossy(token.expose()).trim().to_owned());
+    let mut overrides = overrides;
+    if let Some(data_dir) = elsewhere(model) {
+        overrides.insert("data_dir".into(), data_dir.to_string_lossy().into_owned().into());
+    }
     let shared = Shared {
         cluster: &model.identity.cluster,
         epoch_key: &epoch_key,
@@ -65,8 +66,16 @@ pub fn add(dir: &Path, nodes: &[NodePlan]) -> Result<Vec<PreparedNode>, ClusterE
     each.collect()
 }
 
+/// The authority of the cluster that was written into `dir`.
+pub(super) fn authority(dir: &Path, cluster: &str) -> Result<Authority, ClusterError> {
+    let certificate = read_public(&dir.join("ca.pem"))?;
+    let key =
+        read_secret(&dir.join("ca.key")).map_err(|source| ClusterError::NoAuthority { source })?;
+    Ok(Authority::load(cluster, certificate, &key).map_err(FilesError::from)?)
+}
+
 /// The configurations of the nodes that are there, by name.
-fn known(dir: &Path) -> Result<Vec<Config>, ClusterError> {
+pub(super) fn known(dir: &Path) -> Result<Vec<Config>, ClusterError> {
     let unreadable = |source| ConfigError::Unreadable { file: dir.to_path_buf(), source };
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
@@ -77,6 +86,12 @@ fn known(dir: &Path) -> Result<Vec<Config>, ClusterError> {
     }
     files.sort();
     files.iter().map(|file| Ok(Config::load(file)?)).collect()
+}
+
+/// Where nodes keep their data, unless that is beside their configuration.
+fn elsewhere(node: &Config) -> Option<&Path> {
+    let beside = node.file.parent().is_some_and(|home| node.data_dir.starts_with(home));
+    (!beside).then_some(node.data_dir.as_path())
 }
 
 fn read_public(file: &Path) -> Result<String, ClusterError> {

@@ -128,7 +128,8 @@ pub async fn channel(endpoint: &str, tls: Arc<ClientConfig>) -> Result<Channel, 
         .map_err(unreachable)
 }
 
-async fn handshake(
+/// TLS with whoever listens at an address.
+pub(crate) async fn handshake(
     uri: Uri,
     tls: Arc<ClientConfig>,
 ) -> io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {

@@ -106,11 +106,7 @@ pub fn write_node(
 ) -> Result<NodeFiles, FilesError> {
     let home = dir.join(&node.name);
     make_dir(&home)?;
-    let mut hosts = vec![node.host.clone()];
-    if node.host.parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback()) {
-        hosts.push("localhost".into());
-    }
-    let credential = authority.node(&node.name, &node.dc, &hosts)?;
+    let credential = authority.node(&node.name, &node.dc, &names_of(&node.host))?;
     write_public(&home.join("ca.pem"), authority.certificate())?;
     write_public(&home.join("node.pem"), &credential.certificate)?;
     write_secret(&home.join("node.key"), credential.key.as_bytes())?;
@@ -121,6 +117,13 @@ pub fn write_node(
     let config = home.join("config.toml");
     write_public(&config, &configuration(shared, node, addresses))?;
     Ok(NodeFiles { dir: home, config })
+}
+
+/// The names that a node's certificate has for its host.
+pub(super) fn names_of(host: &str) -> Vec<String> {
+    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback());
+    let local = loopback.then(|| "localhost".to_owned());
+    std::iter::once(host.to_owned()).chain(local).collect()
 }
 
 fn configuration(shared: &Shared<'_>, node: &NodePlan, addresses: &Addresses) -> String {
@@ -191,7 +194,7 @@ pub fn make_dir(dir: &Path) -> Result<(), FilesError> {
     })
 }
 
-fn write_public(file: &Path, text: &str) -> Result<(), FilesError> {
+pub(super) fn write_public(file: &Path, text: &str) -> Result<(), FilesError> {
     write(file, text.as_bytes(), 0o644)
 }
 

@@ -30,6 +30,8 @@ pub struct RealHosts<'a> {
     pub open_registration: bool,
     /// Seals the epoch key: every node then starts locked, until it is given this.
     pub passphrase: Option<Secret>,
+    /// Where every node keeps its data; beside its configuration unless given.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// What was written for one node.
@@ -78,6 +80,9 @@ fn write_all(dir: &Path, hosts: &RealHosts<'_>) -> Result<Vec<PreparedNode>, Clu
     let mut overrides = Overrides::new();
     if hosts.passphrase.is_some() {
         overrides.insert("epoch_key.source".into(), "passphrase".into());
+    }
+    if let Some(data_dir) = &hosts.data_dir {
+        overrides.insert("data_dir".into(), data_dir.to_string_lossy().into_owned().into());
     }
     let shared = Shared {
         cluster: hosts.cluster,

@@ -78,6 +78,7 @@ fn files_of_real_hosts_have_the_right_modes_and_share_what_they_must() {
         peer_port: PEER_PORT,
         open_registration: false,
         passphrase: None,
+        data_dir: None,
     };
     let written = prepare(&dir, &hosts).unwrap();
 

@@ -1,7 +1,8 @@
 //! Settings to [`Config`]: each value on its own, then the relations between them.
 
 use super::{
-    Advertise, Config, EpochKey, Limits, Listen, Log, Memory, Registration, TlsFiles, check_mode,
+    Advertise, Config, EpochKey, Limits, Listen, Log, Memory, Registration, Telemetry, TlsFiles,
+    check_mode,
 };
 use crate::settings::{
     ConfigError, EpochKeySource, Place, RegistrationMode, RoleSetting, Setting, Settings, Source,
@@ -48,6 +49,7 @@ pub(super) fn check(source: &Source) -> Result<Config, ConfigError> {
         memory: at.memory(settings)?,
         limits: at.limits(settings)?,
         log: at.log(settings)?,
+        telemetry: at.telemetry(settings)?,
         drain_timeout: at.ms("drain.timeout_ms", &settings.drain.timeout_ms, 1..=MS_MAX)?,
     })
 }
@@ -347,5 +349,46 @@ impl Checker<'_> {
             )
         })?;
         Ok(Log { format: *settings.log.format.get_ref(), filter: filter.clone() })
+    }
+
+    fn telemetry(&self, settings: &Settings) -> Result<Option<Telemetry>, ConfigError> {
+        let written = &settings.telemetry;
+        let (endpoint, ca) = (written.endpoint.get_ref(), written.ca.get_ref());
+        let sample_ratio = *written.sample_ratio.get_ref();
+        if !(0.0..=1.0).contains(&sample_ratio) {
+            let problem = format!("is {sample_ratio}");
+            let allowed = "a number from 0.0 to 1.0";
+            return Err(self.wrong(
+                "telemetry.sample_ratio",
+                &written.sample_ratio,
+                problem,
+                allowed,
+            ));
+        }
+        let secure = endpoint.starts_with("https://");
+        if secure == ca.is_empty() {
+            let allowed = "the authority of an https:// collector, and \"\" for any other";
+            let problem = format!("is {ca:?} while telemetry.endpoint is {endpoint:?}");
+            return Err(self.wrong("telemetry.ca", &written.ca, problem, allowed));
+        }
+        if endpoint.is_empty() {
+            return Ok(None);
+        }
+        let form = "http://HOST:PORT or https://HOST:PORT";
+        let host = endpoint.strip_prefix(if secure { "https://" } else { "http://" });
+        self.host_and_port(
+            "telemetry.endpoint",
+            &written.endpoint,
+            host.unwrap_or_default(),
+            form,
+        )?;
+        let ca = match secure {
+            true => {
+                let file = Setting::new(written.ca.span(), PathBuf::from(ca));
+                Some(self.existing("telemetry.ca", &file)?)
+            }
+            false => None,
+        };
+        Ok(Some(Telemetry { endpoint: endpoint.clone(), ca, sample_ratio }))
     }
 }

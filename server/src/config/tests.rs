@@ -28,6 +28,7 @@ fn written() -> Written {
         peer_port: PEER_PORT,
         open_registration: false,
         passphrase: None,
+        data_dir: None,
     };
     prepare(&scratch.path().join("cluster"), &hosts).unwrap();
     let home = scratch.path().join("cluster/a");
@@ -65,7 +66,7 @@ fn a_written_configuration_is_accepted_and_complete() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
     let written = written();
-    let changes: [&dyn Fn(String) -> String; 17] = [
+    let changes: [&dyn Fn(String) -> String; 21] = [
         &|text| text.replace("127.0.0.1:7601", "127.0.0.1:7600"),
         &|text| text.replace("public = \"127.0.0.1:7600\"", "public = \"localhost\""),
         &|text| text.replace("public = \"127.0.0.1:7600\"", "public = \"127.0.0.1:0\""),
@@ -85,6 +86,10 @@ fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
         &|text| format!("{text}\n[memory]\nblock_cache_mib = 1\n"),
         &|text| text.replace("seeds = []", "seeds = [\"a:1\", \"b\"]"),
         &|text| format!("{text}\n[log]\nfilter = \"a=b=c\"\n"),
+        &|text| format!("{text}\n[telemetry]\nendpoint = \"127.0.0.1:4317\"\n"),
+        &|text| format!("{text}\n[telemetry]\nendpoint = \"https://127.0.0.1:4317\"\n"),
+        &|text| format!("{text}\n[telemetry]\nendpoint = \"https://o:4317\"\nca = \"no.pem\"\n"),
+        &|text| format!("{text}\n[telemetry]\nsample_ratio = 2.0\n"),
     ];
     let seen: String = changes
         .iter()

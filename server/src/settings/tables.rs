@@ -220,7 +220,7 @@ impl Default for LimitSettings {
 pub enum LogFormat {
     /// For people.
     Plain,
-    /// One JSON object on each line.
+    /// One JSON object on each line, in the terms of the Elastic Common Schema.
     Json,
 }
 
@@ -239,6 +239,29 @@ impl Default for LogSettings {
         LogSettings {
             format: unplaced(LogFormat::Plain),
             filter: unplaced("info,openraft=warn".into()),
+        }
+    }
+}
+
+/// `[telemetry]`: traces of requests, by OTLP over gRPC.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// The collector, `http://HOST:PORT` or `https://HOST:PORT`; empty for none.
+    pub endpoint: Setting<String>,
+    /// The authority that signed the certificate of an `https` collector; empty otherwise.
+    pub ca: Setting<String>,
+    /// The share of traces begun here that are recorded, from 0 to 1. A caller that names a trace decides
+    /// itself whether it is recorded.
+    pub sample_ratio: Setting<f64>,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        TelemetrySettings {
+            endpoint: unplaced(String::new()),
+            ca: unplaced(String::new()),
+            sample_ratio: unplaced(0.01),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use api::{Clock, KeySource, KeySourceError, Parts, Policy, Registration, Service};
 use axum::Router;
-use prometheus_client::registry::Registry;
 use proto::admin::BootstrapRequest;
 use proto::admin::admin_client::AdminClient;
 use raft::listener::{Limits, serve_with};
+use raft::registry::Registry;
 use raft::{Node, NodeConfig, Order, Timing};
 use rand::SeedableRng;
 use rand::rngs::StdRng;

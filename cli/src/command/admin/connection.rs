@@ -16,16 +16,22 @@ use tonic::{Code, Response, Status, transport::Channel};
 #[command(next_help_heading = "Cluster and operator")]
 pub(crate) struct OperatorArgs {
     /// Public endpoints of the cluster; the first that answers is asked.
-    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "HOLDFAST_ENDPOINTS"
+    )]
     endpoints: Vec<String>,
     /// The authority of the cluster.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CA")]
     ca: Option<PathBuf>,
     /// The operator's certificate.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CERT")]
     cert: Option<PathBuf>,
     /// Its key.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_KEY")]
     key: Option<PathBuf>,
     /// The directory of a `holdfast dev` cluster, in place of the four above.
     #[arg(long, global = true, value_name = "DIR", conflicts_with_all = ["ca", "cert", "key"])]

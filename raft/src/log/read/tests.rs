@@ -3,9 +3,9 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use crate::registry::Registry;
 use openraft::EntryPayload;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
-use prometheus_client::registry::Registry;
 use store::engine::Visit;
 use store::engine::memory::MemoryEngine;
 use store::{Batch, Durability, EngineView, Fault};
@@ -74,7 +74,7 @@ fn id(term: u64, index: u64) -> LogId {
 
 fn entries(term: u64, indexes: std::ops::Range<u64>) -> impl Iterator<Item = Entry> {
     indexes.map(move |index| {
-        let payload = EntryPayload::Normal(CommandBytes(Bytes::from(vec![0; ENTRY_BYTES])));
+        let payload = EntryPayload::Normal(CommandBytes::from(Bytes::from(vec![0; ENTRY_BYTES])));
         Entry { log_id: id(term, index), payload }
     })
 }

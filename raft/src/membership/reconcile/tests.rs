@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
 
-use prometheus_client::registry::Registry;
+use crate::registry::Registry;
 use store::Caller;
 use store::command::SystemCommand;
 use store::engine::memory::MemoryEngine;

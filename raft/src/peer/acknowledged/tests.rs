@@ -1,4 +1,4 @@
-use prometheus_client::registry::Registry;
+use crate::registry::Registry;
 
 use super::*;
 use crate::metrics::NodeMetrics;

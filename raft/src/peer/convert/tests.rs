@@ -140,7 +140,7 @@ proptest! {
             payload: match kind {
                 None => EntryPayload::Membership(Membership::new_with_defaults(vec![[1, 2].into()], [])),
                 Some(bytes) if bytes.is_empty() => EntryPayload::Blank,
-                Some(bytes) => EntryPayload::Normal(CommandBytes(bytes.into())),
+                Some(bytes) => EntryPayload::Normal(CommandBytes::from(Bytes::from(bytes))),
             },
         });
         let request = append(entries.collect());

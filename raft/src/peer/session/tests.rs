@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use crate::registry::Registry;
 use futures::{StreamExt, poll};
-use prometheus_client::registry::Registry;
 use proto::peer::LogResponse;
 use types::NodeId;
 

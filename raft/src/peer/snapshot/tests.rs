@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prometheus_client::registry::Registry;
+use crate::registry::Registry;
 use store::engine::memory::MemoryEngine;
 use store::{Entry, Machine, Payload, Position};
 use types::GroupId;
