@@ -6,7 +6,8 @@
 #    takes about 12 minutes on two cores and cargo would repeat them for every profile and feature.
 # 3. .cargo/config.toml (not committed), which tells cargo where both are.
 # 4. With the argument `test`: python3 and its package `cryptography`, for the second reader of the
-#    frozen formats; and what tests/interop/ names, clients and testers that others wrote, in the cache.
+#    frozen formats; libfaketime, to turn nodes' clocks with; and what tests/interop/ names, clients and
+#    testers that others wrote, in the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -62,6 +63,10 @@ second_reader_runs() { python3 -c 'import cryptography.hazmat' 2>/dev/null; }
 if [ "${1:-}" = test ] && ! second_reader_runs; then
     python3 -m pip install --quiet cryptography >&2 2>/dev/null || apt_install python3-cryptography || true
     second_reader_runs || say "python3 with the package cryptography is missing; the second reader of the formats will be skipped"
+fi
+
+if [ "${1:-}" = test ] && ! compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null; then
+    apt_install faketime || say "libfaketime is missing; the test that turns clocks will be skipped"
 fi
 
 interop="$cache/interop-$(cat tests/interop/requirements.txt tests/interop/package-lock.json | sha256sum | cut -c1-16)"

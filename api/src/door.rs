@@ -4,6 +4,7 @@
 //! caller has shown what the method asks for; its answer is counted, and every refusal, also of the
 //! machinery below, carries a detail with a stable code. One door for all methods: none can forget it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,23 +14,28 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::BodyExt;
 use raft::ConnectionIdentity;
+use raft::listener::{PeerAddress, whose};
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code as Grpc, Status};
 use tracing::{Instrument, Span};
 
+use crate::auth::rate::{KeyedRate, Rate};
 use crate::auth::{Operator, Sessions};
 use crate::grpc::status::{detail_code, into_status};
-use crate::methods::{Access, Method};
+use crate::methods::{Access, Class, Method};
 use crate::metrics::Metrics;
 use crate::policy::Limits;
-use crate::shed::{Permit, Permits};
+use crate::shed::{Admission, Permits, Place};
 use crate::trace::{Surface, incoming};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Code, Vault, VaultError};
 use crate::{Inner, http};
 
+pub(crate) mod parts;
+
 /// A request that may go on, the place it has taken, and when it has to be answered.
-pub(crate) type Admitted = (Permit, Deadline, Request);
+pub(crate) type Admitted = (Place, Deadline, Request);
 
 /// When a request has to be answered. An extension of every request that passed the door.
 #[derive(Clone, Copy, Debug)]
@@ -69,13 +75,23 @@ pub(crate) struct Asked {
     pub(crate) uri: String,
     /// How long its caller is ready to wait, if it says so.
     pub(crate) patience: Option<Duration>,
+    /// How many bytes of memory one byte of its body takes in the end.
+    pub(crate) times: usize,
 }
+
+/// A message is held as it came, as its parts, and once more if it is passed on.
+const GRPC_TIMES: usize = 3;
 
 impl Asked {
     /// By gRPC: the path of the method stands for the whole address.
     fn by_grpc(method: &Method, headers: &HeaderMap) -> Result<Self, VaultError> {
         let patience = asked_for(headers)?;
-        Ok(Self { verb: "POST".to_owned(), uri: method.path.to_owned(), patience })
+        Ok(Self {
+            verb: "POST".to_owned(),
+            uri: method.path.to_owned(),
+            patience,
+            times: GRPC_TIMES,
+        })
     }
 }
 
@@ -84,6 +100,7 @@ pub(crate) struct Door {
     vault: Arc<Vault>,
     permits: Arc<Permits>,
     sessions: Sessions,
+    refusals: KeyedRate<IpAddr>,
     trust_domain: String,
     limits: Limits,
     metrics: Metrics,
@@ -96,6 +113,7 @@ impl Door {
             vault: Arc::clone(&inner.vault),
             permits: Arc::clone(&inner.permits),
             sessions: Sessions::new(inner.limits.proofs),
+            refusals: KeyedRate::new(ALL_REFUSALS, inner.limits.refusals_per_address),
             trust_domain: inner.trust_domain.clone(),
             limits: inner.limits,
             metrics: inner.metrics.clone(),
@@ -111,31 +129,48 @@ impl Door {
         if !is_grpc(request.headers()) {
             return http::nothing_there();
         }
-        let began = Instant::now();
+        let (began, address) = (Instant::now(), address_of(&request));
         let method = Method::of(request.uri().path());
         let span = method
             .map_or_else(Span::none, |method| incoming(Surface::Grpc, method, request.headers()));
-        let work = async {
+        let answering = async {
             match door.admit_grpc(method, request, began) {
-                Ok((method, (_permit, deadline, request))) => {
-                    let answer = timeout_at(deadline.answer, next.run(request)).await;
-                    answer.unwrap_or_else(|_| refuse(&Self::late(method)))
+                Ok((method, (place, deadline, request))) => {
+                    let work = async {
+                        let request = match method.class {
+                            Class::Write => parts::of_commit(request).await?,
+                            _ => request,
+                        };
+                        Ok::<_, Status>(next.run(request).await)
+                    };
+                    let answer = timeout_at(deadline.answer, work).await;
+                    let answer = answer.map(|done| done.unwrap_or_else(Status::into_http));
+                    let answer = answer.unwrap_or_else(|_| refuse(&Self::late(method)));
+                    // The stream of a probe needs no session: what bounds it is its place.
+                    if method.probe { held_by(answer, place) } else { with_detail(answer) }
                 }
                 Err(refused) => refuse(&refused),
             }
         };
-        let response = work.instrument(span.clone()).await;
-        let response = if method.is_some_and(|method| method.probe) {
-            response
-        } else {
-            with_detail(response)
-        };
-        span.in_scope(|| door.answered(method, code_of(&response), began));
+        let response = answering.instrument(span.clone()).await;
+        span.in_scope(|| door.answered(method, code_of(&response), address, began));
         response
     }
 
-    /// Counts an answer, whichever surface gave it.
-    pub(crate) fn answered(&self, method: Option<&Method>, code: String, began: Instant) {
+    /// Counts an answer, whichever surface gave it, and holds a refusal against whoever caused it.
+    pub(crate) fn answered(
+        &self,
+        method: Option<&Method>,
+        code: String,
+        to: Option<IpAddr>,
+        began: Instant,
+    ) {
+        if let Some(address) = to
+            && Code::named(&code).is_some_and(is_callers_fault)
+        {
+            // Whatever comes of it, the refusal has been made.
+            let _ = self.refusals.take(address, began.into_std());
+        }
         let name = method.map_or("unknown", Method::name);
         let took = began.elapsed();
         Span::current().record("code", code.as_str());
@@ -171,10 +206,7 @@ impl Door {
         mut request: Request,
         now: Instant,
     ) -> Result<Admitted, VaultError> {
-        let permit = match method.access {
-            Access::Operator => self.permits.admin()?,
-            _ => self.permits.request()?,
-        };
+        let (place, admission) = self.place(method, address_of(&request), asked.times, now)?;
         let deadline = self.deadline(method, asked.patience, now);
         match method.access {
             Access::Anyone | Access::Signed => {}
@@ -190,7 +222,37 @@ impl Door {
             }
         }
         request.extensions_mut().insert(deadline);
-        Ok((permit, deadline, request))
+        request.extensions_mut().insert(admission);
+        if !method.probe {
+            request = request.map(|body| place.bytes().count(body));
+        }
+        Ok((place, deadline, request))
+    }
+
+    /// The place of a request.
+    fn place(
+        &self,
+        method: &Method,
+        address: Option<IpAddr>,
+        times: usize,
+        now: Instant,
+    ) -> Result<(Place, Admission), VaultError> {
+        match method.access {
+            Access::Operator => Ok((self.permits.admin(times)?, Admission::Granted)),
+            _ if method.probe => Ok((self.permits.probe(address)?, Admission::Granted)),
+            Access::Anyone | Access::Signed | Access::Session => {
+                // A token costs nothing to check. A signature does.
+                if method.access == Access::Signed
+                    && let Some(address) = &address
+                    && let Some(wait) = self.refusals.wait(address, now.into_std())
+                {
+                    let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).max(1);
+                    let what = "requests of this address that had to be refused";
+                    return Err(VaultError::TooFast { what, wait_ms });
+                }
+                self.permits.request(method.class, address, times)
+            }
+        }
     }
 
     /// What the caller asks for, within the limits.
@@ -206,6 +268,29 @@ impl Door {
     pub(crate) fn late(method: &Method) -> VaultError {
         if method.acts { VaultError::Unknown } else { VaultError::Deadline }
     }
+}
+
+/// Refusals in all have no limit of their own.
+const ALL_REFUSALS: Rate = Rate { burst: u32::MAX, every: Duration::from_nanos(1) };
+
+/// Whether a refusal is for what the request is, or for who sends it.
+fn is_callers_fault(code: Code) -> bool {
+    matches!(code.status(), Grpc::InvalidArgument | Grpc::Unauthenticated | Grpc::PermissionDenied)
+}
+
+/// Who is at the other end of a request's connection, as far as an address tells.
+pub(crate) fn address_of(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<PeerAddress>().map(|PeerAddress(address)| whose(address.ip()))
+}
+
+/// An answer that keeps its place until its end.
+fn held_by(answer: Response, place: Place) -> Response {
+    answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &place;
+            frame
+        }))
+    })
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -29,7 +29,7 @@ use crate::vault::VaultError;
 
 mod server;
 
-pub(crate) use server::ForwardServer;
+pub(crate) use server::{ForwardServer, counted};
 
 /// Longer than this nobody waits for a description.
 const DESCRIBE: Duration = Duration::from_secs(1);

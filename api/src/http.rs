@@ -26,14 +26,17 @@ use tracing::Instrument;
 
 use self::problem::Problem;
 use self::routes::{Answer, ROUTES, Route, Verb};
-use crate::door::{Asked, Door};
+use crate::door::{self, Asked, Door};
 use crate::grpc::{MESSAGE_MAX, SMALL_MESSAGE_MAX};
 use crate::methods::Method;
+use crate::shed::body::refusal_in;
 use crate::trace::{Surface, incoming};
 use crate::vault::{Code, VaultError};
 
 mod answer;
 mod call;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod json;
 mod openapi;
 pub(crate) mod probes;
@@ -42,6 +45,8 @@ mod request;
 mod routes;
 mod strict;
 
+/// A body is held as text, as JSON, as a message, as it is called, and once more if it is passed on.
+const JSON_TIMES: usize = 5;
 /// The largest body. Bytes take four thirds of their length in base64url.
 const BODY_MAX: usize = MESSAGE_MAX / 3 * 4 + SMALL_MESSAGE_MAX;
 
@@ -159,7 +164,7 @@ impl Exchange {
     }
 
     async fn serve_within(&self, path: RawPathParams, request: Request) -> Response {
-        let began = Instant::now();
+        let (began, address) = (Instant::now(), door::address_of(&request));
         let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
         let conditional = request.headers().contains_key(IF_MATCH);
         let (code, response) = match self.answer(path, request, began).await {
@@ -175,7 +180,7 @@ impl Exchange {
                 (code, problem.into_response())
             }
         };
-        self.door.answered(Some(self.bound.method), code, began);
+        self.door.answered(Some(self.bound.method), code, address, began);
         response
     }
 
@@ -190,8 +195,9 @@ impl Exchange {
             verb: request.method().as_str().to_owned(),
             uri: address_of(&request),
             patience: request::patience(request.headers())?,
+            times: JSON_TIMES,
         };
-        let (_permit, deadline, request) = self.door.admit(method, &asked, request, began)?;
+        let (_place, deadline, request) = self.door.admit(method, &asked, request, began)?;
         let work = async {
             let (parts, body) = request.into_parts();
             self.ask(&path, parts, body).await
@@ -238,13 +244,16 @@ fn address_of(request: &Request) -> String {
     format!("https://{authority}{}", Uri::path(request.uri()))
 }
 
-async fn collect(body: Body) -> Result<Bytes, VaultError> {
+async fn collect(body: Body) -> Result<Bytes, Problem> {
     match Limited::new(body, BODY_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(VaultError::TooLarge(format!("a body has at most {BODY_MAX} bytes")))
+            Err(VaultError::TooLarge(format!("a body has at most {BODY_MAX} bytes")).into())
         }
-        Err(error) => Err(VaultError::Malformed(format!("the body broke off: {error}"))),
+        Err(error) => Err(match refusal_in(error.as_ref()) {
+            Some(refusal) => refusal.into(),
+            None => VaultError::Malformed(format!("the body broke off: {error}")).into(),
+        }),
     }
 }
 

@@ -41,7 +41,7 @@ pub use auth::rate::Rate;
 pub use auth::{Caller, Operator};
 pub use clock::Clock;
 pub use keys::{KeySource, KeySourceError, NoSource};
-pub use methods::{Access, METHODS, Method};
+pub use methods::{Access, Class, METHODS, Method};
 pub use metrics::Metrics;
 pub use policy::{Limits, Policy, Registration, RegistrationTokens};
 pub use service::{Parts, Service};
@@ -49,6 +49,12 @@ pub use vault::{
     Code, Freshness, Held, Invitation, Links, Nonce, Opened, Part, Pull, Pushed, Vault, VaultError,
     Watch,
 };
+
+/// What the parsers of this crate are held to, for libFuzzer.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::http::fuzzing::request;
+}
 
 use door::Deadline;
 use forward::Forwarder;

@@ -1,4 +1,5 @@
-//! Every method of every service: who may call it, and what its answer means when it does not come.
+//! Every method of every service: who may call it, how urgent it is, and what its answer means when it
+//! does not come.
 //!
 //! What is not in this table does not exist. A test holds it against the schema, so that a method cannot
 //! be added without a decision about who may call it.
@@ -16,6 +17,19 @@ pub enum Access {
     Operator,
 }
 
+/// How urgent a request is: as a node fills up, those further up are refused first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// It reads, or is on the way to reading.
+    Read,
+    /// It writes.
+    Write,
+    /// It writes, came when there was no more room for that, and may turn out to be urgent.
+    Undecided,
+    /// It recovers a wallet, changes its members, or is an operator's.
+    Urgent,
+}
+
 /// A method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -25,42 +39,44 @@ pub struct Method {
     pub access: Access,
     /// Whether it changes something: then an answer that does not come leaves the outcome open.
     pub acts: bool,
+    /// How urgent it is.
+    pub class: Class,
     /// Whether it is for programs that look after this one, not for wallets.
     pub probe: bool,
 }
 
-const fn method(path: &'static str, access: Access, acts: bool) -> Method {
-    Method { path, access, acts, probe: false }
+const fn method(path: &'static str, access: Access, acts: bool, class: Class) -> Method {
+    Method { path, access, acts, class, probe: false }
 }
 
 const fn probe(path: &'static str) -> Method {
-    Method { path, access: Access::Anyone, acts: false, probe: true }
+    Method { path, access: Access::Anyone, acts: false, class: Class::Read, probe: true }
 }
 
 /// All of them.
 pub const METHODS: &[Method] = &[
-    method("/holdfast.v1.Wallets/Create", Access::Signed, true),
-    method("/holdfast.v1.Wallets/Push", Access::Signed, true),
-    method("/holdfast.v1.Wallets/Pull", Access::Session, false),
-    method("/holdfast.v1.Wallets/Watch", Access::Session, false),
-    method("/holdfast.v1.Devices/Challenge", Access::Anyone, false),
-    method("/holdfast.v1.Devices/OpenSession", Access::Signed, false),
-    method("/holdfast.v1.Devices/Links", Access::Session, false),
-    method("/holdfast.v1.Recovery/Challenge", Access::Anyone, false),
-    method("/holdfast.v1.Recovery/Open", Access::Signed, false),
-    method("/holdfast.admin.v1.Admin/Bootstrap", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/Join", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/Remove", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/Drain", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/Transfer", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/Unlock", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/Status", Access::Operator, false),
-    method("/holdfast.admin.v1.Admin/Nodes", Access::Operator, false),
-    method("/holdfast.admin.v1.Admin/Groups", Access::Operator, false),
-    method("/holdfast.admin.v1.Admin/Export", Access::Operator, false),
-    method("/holdfast.admin.v1.Admin/Journal", Access::Operator, false),
-    method("/holdfast.admin.v1.Admin/Restore", Access::Operator, true),
-    method("/holdfast.admin.v1.Admin/NoteBackup", Access::Operator, true),
+    method("/holdfast.v1.Wallets/Create", Access::Signed, true, Class::Write),
+    method("/holdfast.v1.Wallets/Push", Access::Signed, true, Class::Write),
+    method("/holdfast.v1.Wallets/Pull", Access::Session, false, Class::Read),
+    method("/holdfast.v1.Wallets/Watch", Access::Session, false, Class::Read),
+    method("/holdfast.v1.Devices/Challenge", Access::Anyone, false, Class::Read),
+    method("/holdfast.v1.Devices/OpenSession", Access::Signed, false, Class::Read),
+    method("/holdfast.v1.Devices/Links", Access::Session, false, Class::Read),
+    method("/holdfast.v1.Recovery/Challenge", Access::Anyone, false, Class::Urgent),
+    method("/holdfast.v1.Recovery/Open", Access::Signed, false, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Bootstrap", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Join", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Remove", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Drain", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Transfer", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Unlock", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Status", Access::Operator, false, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Nodes", Access::Operator, false, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Groups", Access::Operator, false, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Export", Access::Operator, false, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Journal", Access::Operator, false, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Restore", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/NoteBackup", Access::Operator, true, Class::Urgent),
     probe("/grpc.health.v1.Health/Check"),
     probe("/grpc.health.v1.Health/Watch"),
     probe("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
@@ -129,6 +145,17 @@ mod tests {
             assert_eq!(method.access == Access::Anyone, for_anyone, "{}", method.path);
             let is_admin = method.path.starts_with("/holdfast.admin.");
             assert_eq!(method.access == Access::Operator, is_admin, "{}", method.path);
+        }
+    }
+
+    #[test]
+    fn recovery_comes_before_pushes_and_pushes_before_pulls() {
+        let of = |path: &str| Method::of(path).unwrap().class;
+        assert!(of("/holdfast.v1.Recovery/Open") > of("/holdfast.v1.Wallets/Push"));
+        assert!(of("/holdfast.v1.Recovery/Challenge") > of("/holdfast.v1.Wallets/Push"));
+        assert!(of("/holdfast.v1.Wallets/Push") > of("/holdfast.v1.Wallets/Pull"));
+        for method in METHODS.iter().filter(|method| method.access == Access::Operator) {
+            assert_eq!(method.class, Class::Urgent, "{}", method.path);
         }
     }
 

@@ -77,18 +77,36 @@ fn token_hash(token: &str) -> [u8; 32] {
 /// How much is let in at once, all per node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests of clients under way, streams not counted once they have begun.
+    /// Requests of clients under way, streams not counted once they have begun. Reads may take twelve
+    /// sixteenths of them, pushes fourteen, what is urgent all.
     pub requests: usize,
+    /// Of them from one address; of IPv6, from one network of 64 bits.
+    pub requests_per_address: usize,
+    /// Bytes of memory that these requests may take. The largest one takes about 20 MiB.
+    pub request_bytes: usize,
     /// Requests that other nodes passed on, under way.
     pub forwarded: usize,
+    /// Bytes of memory that these requests may take.
+    pub forwarded_bytes: usize,
+    /// Refusals for what a request is or who sends it, for one address: whoever had more is asked to
+    /// wait before anything is verified for it again.
+    pub refusals_per_address: Rate,
     /// Requests of operators under way: apart, so that a storm of clients does not lock them out.
     pub admin_requests: usize,
     /// Pulls and listings of links under way.
     pub pulls: usize,
+    /// Of them of one wallet.
+    pub pulls_per_wallet: usize,
+    /// Pulls, listings and watches of one member under way.
+    pub reads_per_member: usize,
+    /// Pushes of one wallet that are being replicated.
+    pub pushes_per_wallet: usize,
     /// Watches under way.
     pub watches: usize,
     /// Watches of one wallet under way.
     pub watches_per_wallet: usize,
+    /// Bytes of answers of streams that are ready and not yet taken.
+    pub stream_bytes: usize,
     /// For how long a request may be under way if its caller does not say.
     pub deadline: Duration,
     /// For how long a request may be under way, whatever its caller says.
@@ -116,11 +134,19 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             requests: 1024,
+            requests_per_address: 512,
+            request_bytes: 256 << 20,
             forwarded: 1024,
+            forwarded_bytes: 256 << 20,
+            refusals_per_address: Rate { burst: 500, every: Duration::from_millis(20) },
             admin_requests: 16,
             pulls: 256,
+            pulls_per_wallet: 32,
+            reads_per_member: 16,
+            pushes_per_wallet: 8,
             watches: 10_000,
             watches_per_wallet: 32,
+            stream_bytes: 128 << 20,
             deadline: Duration::from_secs(10),
             deadline_max: Duration::from_secs(60),
             admin_deadline: Duration::from_secs(60),

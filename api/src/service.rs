@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::shed::Permits;
 use crate::vault::Vault;
-use crate::{Inner, Shared, duties, http};
+use crate::{Inner, Shared, duties, forward, http};
 
 /// What a service is made of.
 pub struct Parts {
@@ -128,7 +128,10 @@ impl Service {
             .max_decoding_message_size(MESSAGE_MAX + SMALL_MESSAGE_MAX)
             .max_encoding_message_size(MESSAGE_MAX);
         // No fallback of its own, so that it can be merged with other routes.
-        Routes::from(Router::new()).add_service(forward).into_axum_router()
+        Routes::from(Router::new())
+            .add_service(forward)
+            .into_axum_router()
+            .layer(from_fn_with_state(self.inner.clone(), forward::counted))
     }
 
     /// What a listener serves that only those reach who may see metrics: no TLS, no certificate.

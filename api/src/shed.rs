@@ -1,160 +1,213 @@
-//! Permits: how much may be under way at once. Who gets none is told so at once; nobody queues here.
+//! Room: how much may be under way at once, in all and for each caller and wallet. Who gets none is told
+//! so at once, with a time to wait; nobody queues here.
+//!
+//! Requests have a class. As the node fills up reads are refused first, then pushes, and last what must
+//! get through when everything else does not: recovery, changes of members and with them revocation. A
+//! push shows what it is only when it has been read; a few are let in for that when there is no more
+//! room for pushes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use types::WalletId;
+use types::{Commit, MemberId, WalletId};
 
+use crate::auth::Caller;
+use crate::methods::Class;
 use crate::policy::Limits;
 use crate::vault::VaultError;
 
-/// The permits of one node.
+pub(crate) mod body;
+mod keyed;
+mod pool;
+mod pressure;
+
+pub(crate) use keyed::{Keyed, KeyedPermit};
+pub(crate) use pool::Permit;
+pub(crate) use pressure::WAIT_MIN_MS;
+
+use body::{Account, Bytewise};
+use pool::Pool;
+
+/// What one set of frames of a stream may hold, in KiB: a part, and one object more.
+const FRAMES_KIB: u32 = 512;
+
+/// Probes under way by gRPC, which any stranger may ask and which may be streams without an end.
+const PROBES: usize = 256;
+/// Of them from one address.
+const PROBES_PER_ADDRESS: usize = 16;
+
+/// The room of one node.
 pub(crate) struct Permits {
     requests: Pool,
+    request_bytes: Bytewise,
+    by_address: Keyed<IpAddr>,
     forwarded: Pool,
+    forwarded_bytes: Bytewise,
     admin: Pool,
+    probes: Pool,
+    probes_by_address: Keyed<IpAddr>,
     pulls: Pool,
+    pulls_of_wallet: Keyed<WalletId>,
+    reads_of_member: Keyed<(WalletId, MemberId)>,
     watches: Pool,
-    watched: Arc<Mutex<HashMap<WalletId, usize>>>,
-    watches_per_wallet: usize,
+    watches_of_wallet: Keyed<WalletId>,
+    frames: Arc<Semaphore>,
 }
 
-struct Pool {
-    what: &'static str,
-    limit: usize,
-    free: Arc<Semaphore>,
+/// The place of a request; given back when dropped.
+pub(crate) struct Place {
+    _request: Permit,
+    _address: Option<KeyedPermit<IpAddr>>,
+    bytes: Account,
 }
 
-/// Given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
-
-/// A watch of one wallet; given back when dropped.
-pub(crate) struct WatchPermit {
+/// The place of a stream of answers; given back when dropped.
+pub(crate) struct StreamPlace {
     _node: Permit,
-    wallet: WalletId,
-    watched: Arc<Mutex<HashMap<WalletId, usize>>>,
+    _wallet: KeyedPermit<WalletId>,
+    _member: KeyedPermit<(WalletId, MemberId)>,
+}
+
+/// Room for frames that are ready; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct FrameRoom(
+    #[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>,
+);
+
+/// Whether a push that was let in may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Whatever it is.
+    Granted,
+    /// Only if it turns out to be urgent.
+    IfUrgent,
+}
+
+impl Admission {
+    /// Decides, now that it has been read.
+    ///
+    /// # Errors
+    /// [`VaultError::Busy`] if it must not go on.
+    pub(crate) fn decide(self, commit: &Commit) -> Result<(), VaultError> {
+        match self {
+            Self::IfUrgent if !is_urgent(commit) => Err(VaultError::Overloaded),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a commit changes who may do what in a wallet that there is.
+fn is_urgent(commit: &Commit) -> bool {
+    commit.links.first().is_some_and(|link| link.link().n > 0)
 }
 
 impl Permits {
-    /// As many as the limits say, all free.
+    /// As much as the limits say, all free.
     pub(crate) fn new(limits: &Limits) -> Self {
+        let frames_kib = limits.stream_bytes / 1024;
         Self {
             requests: Pool::new("requests", limits.requests),
+            request_bytes: Arc::new(Pool::new("bytes of requests", limits.request_bytes)),
+            by_address: Keyed::new("requests of one address", limits.requests_per_address),
             forwarded: Pool::new("forwarded requests", limits.forwarded),
+            forwarded_bytes: Arc::new(Pool::new(
+                "bytes of forwarded requests",
+                limits.forwarded_bytes,
+            )),
             admin: Pool::new("operators' requests", limits.admin_requests),
+            probes: Pool::new("probes", PROBES),
+            probes_by_address: Keyed::new("probes of one address", PROBES_PER_ADDRESS),
             pulls: Pool::new("pulls", limits.pulls),
+            pulls_of_wallet: Keyed::new("pulls of this wallet", limits.pulls_per_wallet),
+            reads_of_member: Keyed::new("reads of this member", limits.reads_per_member),
             watches: Pool::new("watches", limits.watches),
-            watched: Arc::default(),
-            watches_per_wallet: limits.watches_per_wallet,
+            watches_of_wallet: Keyed::new("watches of this wallet", limits.watches_per_wallet),
+            frames: Arc::new(Semaphore::new(frames_kib.min(Semaphore::MAX_PERMITS))),
         }
     }
 
-    /// One request of a client.
-    pub(crate) fn request(&self) -> Result<Permit, VaultError> {
-        self.requests.take()
+    /// One request of a client at an address, whose body takes so many times its length.
+    pub(crate) fn request(
+        &self,
+        class: Class,
+        address: Option<IpAddr>,
+        times: usize,
+    ) -> Result<(Place, Admission), VaultError> {
+        let by_address = address.map(|address| self.by_address.take(address)).transpose()?;
+        let (request, class, admission) = undecided(class, |class| self.requests.take(class))?;
+        let bytes = Account::new(&self.request_bytes, class, times);
+        Ok((Place { _request: request, _address: by_address, bytes }, admission))
     }
 
     /// One request that another node passed on.
-    pub(crate) fn forwarded(&self) -> Result<Permit, VaultError> {
-        self.forwarded.take()
+    pub(crate) fn forwarded(&self, class: Class) -> Result<(Permit, Admission), VaultError> {
+        let (permit, _, admission) = undecided(class, |class| self.forwarded.take(class))?;
+        Ok((permit, admission))
+    }
+
+    /// What a request that another node passes on carries.
+    pub(crate) fn forwarded_body(&self, times: usize) -> Account {
+        Account::new(&self.forwarded_bytes, Class::Urgent, times)
     }
 
     /// One request of an operator.
-    pub(crate) fn admin(&self) -> Result<Permit, VaultError> {
-        self.admin.take()
+    pub(crate) fn admin(&self, times: usize) -> Result<Place, VaultError> {
+        let request = self.admin.take(Class::Urgent)?;
+        let bytes = Account::new(&self.request_bytes, Class::Urgent, times);
+        Ok(Place { _request: request, _address: None, bytes })
     }
 
-    /// One pull.
-    pub(crate) fn pull(&self) -> Result<Permit, VaultError> {
-        self.pulls.take()
+    /// One question after this node's health or its services, and the answer until its end.
+    pub(crate) fn probe(&self, address: Option<IpAddr>) -> Result<Place, VaultError> {
+        let by_address = address.map(|address| self.probes_by_address.take(address)).transpose()?;
+        let request = self.probes.take(Class::Urgent)?;
+        let bytes = Account::new(&self.request_bytes, Class::Read, 1);
+        Ok(Place { _request: request, _address: by_address, bytes })
     }
 
-    /// One watch of a wallet.
-    pub(crate) fn watch(&self, wallet: WalletId) -> Result<WatchPermit, VaultError> {
-        let node = self.watches.take()?;
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = watched.entry(wallet).or_insert(0);
-        if *count >= self.watches_per_wallet {
-            return Err(VaultError::Busy {
-                what: "watches of this wallet",
-                limit: self.watches_per_wallet,
-            });
+    /// One pull or listing by a session.
+    pub(crate) fn pull(&self, caller: &Caller) -> Result<StreamPlace, VaultError> {
+        Ok(StreamPlace {
+            _member: self.reads_of_member.take((caller.wallet, caller.member))?,
+            _wallet: self.pulls_of_wallet.take(caller.wallet)?,
+            _node: self.pulls.take(Class::Urgent)?,
+        })
+    }
+
+    /// One watch by a session.
+    pub(crate) fn watch(&self, caller: &Caller) -> Result<StreamPlace, VaultError> {
+        Ok(StreamPlace {
+            _member: self.reads_of_member.take((caller.wallet, caller.member))?,
+            _wallet: self.watches_of_wallet.take(caller.wallet)?,
+            _node: self.watches.take(Class::Urgent)?,
+        })
+    }
+
+    /// Waits until there is room for frames to be made ready.
+    pub(crate) async fn frames(&self) -> FrameRoom {
+        // It is never closed.
+        FrameRoom(Arc::clone(&self.frames).acquire_many_owned(FRAMES_KIB).await.ok())
+    }
+}
+
+/// Tries for a place as the class that a request has, and, of a push, as one that may be urgent.
+fn undecided(
+    class: Class,
+    take: impl Fn(Class) -> Result<Permit, VaultError>,
+) -> Result<(Permit, Class, Admission), VaultError> {
+    match take(class) {
+        Err(_) if class == Class::Write => {
+            let class = Class::Undecided;
+            Ok((take(class)?, class, Admission::IfUrgent))
         }
-        *count += 1;
-        Ok(WatchPermit { _node: node, wallet, watched: Arc::clone(&self.watched) })
+        taken => Ok((taken?, class, Admission::Granted)),
     }
 }
 
-impl Pool {
-    fn new(what: &'static str, limit: usize) -> Self {
-        let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self { what, limit, free: Arc::new(Semaphore::new(limit)) }
-    }
-
-    fn take(&self) -> Result<Permit, VaultError> {
-        let free = Arc::clone(&self.free);
-        let busy = VaultError::Busy { what: self.what, limit: self.limit };
-        free.try_acquire_owned().map(Permit).map_err(|_| busy)
-    }
-}
-
-impl Drop for WatchPermit {
-    fn drop(&mut self) {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = watched.get_mut(&self.wallet) {
-            *count -= 1;
-            if *count == 0 {
-                watched.remove(&self.wallet);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const WALLET: WalletId = WalletId::from_bytes([1; 32]);
-    const OTHER: WalletId = WalletId::from_bytes([2; 32]);
-
-    fn permits() -> Permits {
-        let limits = Limits { requests: 2, watches: 3, watches_per_wallet: 2, ..Limits::default() };
-        Permits::new(&limits)
-    }
-
-    #[test]
-    fn a_permit_comes_back_when_its_holder_is_done() {
-        let permits = permits();
-        let first = permits.request().unwrap();
-        let _second = permits.request().unwrap();
-        let refused = permits.request().unwrap_err();
-        assert!(matches!(refused, VaultError::Busy { what: "requests", limit: 2 }), "{refused}");
-        drop(first);
-        assert!(permits.request().is_ok());
-    }
-
-    #[test]
-    fn watches_are_limited_per_wallet_and_per_node() {
-        let permits = permits();
-        let first = permits.watch(WALLET).unwrap();
-        let _second = permits.watch(WALLET).unwrap();
-        assert!(matches!(permits.watch(WALLET), Err(VaultError::Busy { limit: 2, .. })));
-        let _third = permits.watch(OTHER).unwrap();
-        assert!(matches!(
-            permits.watch(OTHER),
-            Err(VaultError::Busy { what: "watches", limit: 3 })
-        ));
-        drop(first);
-        assert!(permits.watch(WALLET).is_ok());
-    }
-
-    #[test]
-    fn a_wallet_that_nobody_watches_is_forgotten() {
-        let permits = permits();
-        drop(permits.watch(WALLET).unwrap());
-        assert!(permits.watched.lock().unwrap().is_empty());
+impl Place {
+    /// What the request carries.
+    pub(crate) fn bytes(&self) -> &Account {
+        &self.bytes
     }
 }

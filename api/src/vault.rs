@@ -20,6 +20,7 @@ use crate::auth::rate::KeyedRate;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::shed::Keyed;
 
 mod code;
 mod error;
@@ -54,6 +55,8 @@ pub struct Vault {
     metrics: Metrics,
     nonces: Nonces,
     recoveries: KeyedRate<Locator>,
+    /// Pushes being replicated.
+    pushes: Keyed<WalletId>,
     /// Work that takes a processor for long: as much at a time as there are processors.
     apart: Semaphore,
 }
@@ -75,6 +78,7 @@ impl Vault {
             metrics,
             nonces: Nonces::new(limits.challenges),
             recoveries: KeyedRate::new(limits.recovery, limits.recovery_per_locator),
+            pushes: Keyed::new("pushes of this wallet", limits.pushes_per_wallet),
             apart: Semaphore::new(available_parallelism().map_or(1, usize::from)),
             policy,
         }

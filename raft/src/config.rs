@@ -6,6 +6,9 @@ use types::Role;
 
 use crate::timing::Timing;
 
+/// What [`NodeConfig::proposal_bytes`] is unless somebody knows better.
+pub const PROPOSAL_BYTES: usize = 128 << 20;
+
 /// The settings of one node.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -25,4 +28,6 @@ pub struct NodeConfig {
     pub seeds: Vec<String>,
     /// How long things may take.
     pub timing: Timing,
+    /// Bytes of commands of all groups that may wait or be under way.
+    pub proposal_bytes: usize,
 }

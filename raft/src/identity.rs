@@ -19,7 +19,7 @@ use types::{ClusterId, GroupId, Incarnation, NodeId};
 use crate::log::marks::Marks;
 
 const MAGIC: &[u8; 8] = b"HFNODE01";
-const LENGTH: usize = 56;
+pub(crate) const LENGTH: usize = 56;
 const FILE: &str = "node";
 const MARKS: &str = "log-marks";
 
@@ -185,7 +185,7 @@ pub(crate) fn encode(identity: &Identity) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<Identity> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Identity> {
     let (body, checksum) = bytes.split_at_checked(LENGTH - 4)?;
     if crc32c::crc32c(body).to_be_bytes() != checksum || !body.starts_with(MAGIC) {
         return None;

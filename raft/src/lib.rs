@@ -26,6 +26,8 @@ mod facts;
 mod fatal;
 #[cfg(test)]
 mod frozen;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity;
 pub mod listener;
 mod log;
@@ -49,7 +51,7 @@ mod types;
 mod wire;
 
 pub use certificate::{ConnectionIdentity, IdentityKind};
-pub use config::NodeConfig;
+pub use config::{NodeConfig, PROPOSAL_BYTES};
 pub use error::{ClusterError, ProposeError, ReadError, StartError};
 pub use identity::{Identity, IdentityError, Place};
 pub use log::LogError;

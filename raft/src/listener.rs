@@ -1,9 +1,10 @@
 //! Accepting TLS connections and serving them, for the peer port and for the public one.
 //!
-//! Promises: a connection that does not finish its handshake in time is dropped; what one connection
-//! and all together may hold is bounded; the certificate's name reaches every request as an
-//! extension; new certificates serve the next connection. On shutdown no connection is accepted any
-//! more, requests under way may finish for a while, and then all connections are closed.
+//! Promises: a connection that does not finish its handshake in time, takes no answers or sends frames
+//! that ask for nothing is dropped; what one connection, one address and all together may hold is
+//! bounded, and whoever finds no place is turned away at once; the certificate's name reaches every
+//! request as an extension; new certificates serve the next connection. On shutdown no connection is
+//! accepted any more, requests under way may finish for a while, and then all connections are closed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +20,6 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -28,6 +28,19 @@ use tower::Service;
 
 use crate::certificate::ConnectionIdentity;
 
+mod frames;
+mod guarded;
+mod places;
+
+pub use frames::FrameRate;
+pub use places::whose;
+
+use guarded::Guarded;
+use places::Places;
+
+/// How often it is said at most that connections were turned away.
+const TURNED_AWAY: Duration = Duration::from_secs(10);
+
 /// The address at the other end of a request's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
@@ -35,8 +48,10 @@ pub struct PeerAddress(pub SocketAddr);
 /// What connections may hold, and for how long they may do nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once; more wait to be accepted.
+    /// Connections at once; more are turned away.
     pub connections: usize,
+    /// Of them from one address; of IPv6, from one network of 64 bits.
+    pub connections_per_address: usize,
     /// Requests at once on one connection.
     pub streams: u32,
     /// Bytes of a request's headers.
@@ -45,8 +60,15 @@ pub struct Limits {
     pub stream_window_bytes: u32,
     /// Bytes that may be on their way to us per connection.
     pub connection_window_bytes: u32,
-    /// From accept to the end of the TLS handshake, and to the end of a request's headers.
+    /// Bytes of an answer that wait here until the other end has room for them.
+    pub send_buffer_bytes: usize,
+    /// Frames that carry no request.
+    pub frames: FrameRate,
+    /// From accept to the end of the TLS handshake, from there to the beginning of the first request,
+    /// and to the end of a request's headers.
     pub handshake: Duration,
+    /// How long the other end may take nothing of what waits for it.
+    pub stall: Duration,
     /// Silence after which the other end is asked whether it is there.
     pub keepalive: Duration,
     /// How long it may take to answer that, before it counts as gone.
@@ -59,11 +81,15 @@ impl Limits {
     /// For strangers: they pay for what they hold.
     pub const PUBLIC: Limits = Limits {
         connections: 10_000,
+        connections_per_address: 1_000,
         streams: 128,
         header_bytes: 16 << 10,
         stream_window_bytes: 256 << 10,
         connection_window_bytes: 1 << 20,
+        send_buffer_bytes: 64 << 10,
+        frames: FrameRate { burst: 10_000, per_second: 1_000 },
         handshake: Duration::from_secs(10),
+        stall: Duration::from_secs(20),
         keepalive: Duration::from_secs(30),
         keepalive_answer: Duration::from_secs(10),
         drain: Duration::from_secs(10),
@@ -74,11 +100,15 @@ impl Limits {
     /// line full of a snapshot would be taken for a dead one.
     pub const PEER: Limits = Limits {
         connections: 1_000,
+        connections_per_address: 1_000,
         streams: 1_024,
         header_bytes: 16 << 10,
         stream_window_bytes: 4 << 20,
         connection_window_bytes: 16 << 20,
+        send_buffer_bytes: 1 << 20,
+        frames: FrameRate { burst: 100_000, per_second: 100_000 },
         handshake: Duration::from_secs(3),
+        stall: Duration::from_secs(60),
         keepalive: Duration::from_secs(15),
         keepalive_answer: Duration::from_secs(60),
         drain: Duration::from_millis(500),
@@ -109,14 +139,11 @@ pub async fn serve_with(
     shutdown: CancellationToken,
     limits: Limits,
 ) -> io::Result<()> {
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections, limits.connections_per_address);
+    let mut turned_away = TurnedAway::default();
     let graceful = Arc::new(CancellationToken::new());
     let mut connections = JoinSet::new();
     loop {
-        let permit = tokio::select! {
-            permit = room.clone().acquire_owned() => permit.map_err(io::Error::other)?,
-            () = shutdown.cancelled() => break,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => break,
@@ -125,8 +152,15 @@ pub async fn serve_with(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, or the other end left already. Neither ends the listener.
-                tracing::warn!(%error, "accept a connection");
+                turned_away.count(&error.to_string());
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let place = match places.take(address.ip()) {
+            Ok(place) => place,
+            Err(why) => {
+                turned_away.count(why);
                 continue;
             }
         };
@@ -135,7 +169,7 @@ pub async fn serve_with(
         let end = graceful.clone();
         connections.spawn(async move {
             connection.serve(stream, &end).await;
-            drop(permit);
+            drop(place);
         });
         while connections.try_join_next().is_some() {}
     }
@@ -144,6 +178,23 @@ pub async fn serve_with(
     // Whoever has not finished by then is cut off when the set is dropped.
     let _ = timeout(limits.drain, async { while connections.join_next().await.is_some() {} }).await;
     Ok(())
+}
+
+/// Connections that found no place, told now and then: strangers must not fill the log.
+#[derive(Default)]
+struct TurnedAway {
+    count: u64,
+    told_at: Option<std::time::Instant>,
+}
+
+impl TurnedAway {
+    fn count(&mut self, why: &str) {
+        self.count += 1;
+        if self.told_at.is_none_or(|at| at.elapsed() >= TURNED_AWAY) {
+            tracing::warn!(count = self.count, why, "connections were turned away");
+            *self = Self { count: 0, told_at: Some(std::time::Instant::now()) };
+        }
+    }
 }
 
 struct Connection {
@@ -174,6 +225,7 @@ impl Connection {
                 return;
             }
         };
+        let stream = Guarded::new(stream, &self.limits);
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             if let Some(identity) = &identity {
@@ -213,6 +265,7 @@ impl Connection {
             .max_header_list_size(limits.header_bytes)
             .initial_stream_window_size(limits.stream_window_bytes)
             .initial_connection_window_size(limits.connection_window_bytes)
+            .max_send_buf_size(limits.send_buffer_bytes)
             .max_pending_accept_reset_streams(64)
             .keep_alive_interval(limits.keepalive)
             .keep_alive_timeout(limits.keepalive_answer);

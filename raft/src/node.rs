@@ -31,6 +31,7 @@ use crate::log::writer::LogQueue;
 use crate::metrics::{NodeMetrics, PeerMetrics};
 use crate::peer::handshake::{self, HelloError};
 use crate::peer::pool::Peers;
+use crate::propose;
 use crate::roster::Roster;
 use crate::tls::PeerTls;
 use crate::trace::Trace;
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) peers: Arc<Peers>,
     pub(crate) groups: watch::Sender<Arc<BTreeMap<GroupId, Arc<Group>>>>,
     pub(crate) queue: LogQueue,
+    /// Room for commands of all groups.
+    pub(crate) proposals: propose::Room,
     pub(crate) writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// How far each group's log was on disk when the node started.
     pub(crate) marks: BTreeMap<GroupId, Mark>,
@@ -200,7 +203,7 @@ impl Node {
             })?;
         group
             .proposals
-            .propose(bytes.into())
+            .propose(bytes.into(), propose::is_urgent(command))
             .instrument(Trace::proposal(group.id))
             .await
             .map_err(|failure| failure.named(|id| self.node(id)))

@@ -1,8 +1,11 @@
 //! Commands on their way into one group's log.
 //!
-//! What has queued up goes to openraft in one call. The queue is bounded in commands and bytes; what
-//! does not fit is refused at once, before anything was proposed. An answer that is lost, or that does
-//! not come in time, is `Unknown`: the command may still be applied.
+//! What has queued up goes to openraft in one call. The queue is bounded in commands, and all queues of
+//! a node together in bytes; what does not fit is refused at once, before anything was proposed. A part
+//! of the room is kept for what must get through when nothing else does: changes of members, so also
+//! revocations, and acts. No group takes more than half, so that one that is hammered leaves room for
+//! the others. An answer that is lost, or that does not come in time, is `Unknown`: the command may
+//! still be applied.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +24,6 @@ use crate::types::{CommandBytes, Raft};
 
 /// Commands that may wait.
 const QUEUE: usize = 8192;
-/// Bytes of commands that may wait or be under way.
-const QUEUE_BYTES: usize = 64 << 20;
 /// Commands in one call.
 const BATCH: usize = 1024;
 /// One permit of the budget, in bytes.
@@ -38,42 +39,88 @@ pub(crate) enum Failure {
     Stopped,
 }
 
+/// Room for the commands of all groups of a node that wait or are under way.
+#[derive(Clone)]
+pub(crate) struct Room {
+    common: Budget,
+    urgent: Budget,
+}
+
+/// A number of bytes.
+#[derive(Clone)]
+struct Budget {
+    free: Arc<Semaphore>,
+    permits: usize,
+}
+
+/// What a command holds, given back when dropped: a part of the node's room, and of its group's.
+struct Held {
+    _node: OwnedSemaphorePermit,
+    _group: Option<OwnedSemaphorePermit>,
+}
+
 struct Waiting {
     command: CommandBytes,
     answer: oneshot::Sender<Result<Reply, Failure>>,
-    room: OwnedSemaphorePermit,
+    held: Held,
+}
+
+impl Room {
+    /// So many bytes, an eighth of them for what is urgent.
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { common: Budget::of(bytes - bytes / 8), urgent: Budget::of(bytes / 8) }
+    }
+}
+
+impl Budget {
+    fn of(bytes: usize) -> Self {
+        let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(permits)), permits }
+    }
+
+    /// Room for so many bytes. What is larger than all of it takes all of it, and goes alone.
+    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, self.permits);
+        self.free.clone().try_acquire_many_owned(u32::try_from(permits).ok()?).ok()
+    }
+}
+
+/// Whether a command must get through when there is room for nothing else.
+pub(crate) fn is_urgent(command: &Command) -> bool {
+    match command {
+        Command::System(..) => true,
+        Command::Push(push) => push.base.is_some() && !push.links.is_empty(),
+    }
 }
 
 /// The queue of one group.
 pub(crate) struct Proposals {
     queue: mpsc::Sender<Waiting>,
-    budget: Arc<Semaphore>,
+    room: Room,
+    share: Budget,
     deadline: Duration,
 }
 
 impl Proposals {
     /// Starts the task that empties the queue. It ends when the queue is dropped.
-    pub(crate) fn start(raft: Raft, deadline: Duration) -> Self {
+    pub(crate) fn start(raft: Raft, room: Room, deadline: Duration) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(empty(raft, waiting));
-        Proposals { queue, budget: Arc::new(Semaphore::new(QUEUE_BYTES / PERMIT_BYTES)), deadline }
+        let share = Budget::of(room.common.permits / 2 * PERMIT_BYTES);
+        Proposals { queue, room, share, deadline }
     }
 
     /// Proposes an encoded command and waits for what applying it answered.
-    pub(crate) async fn propose(&self, command: Bytes) -> Result<Reply, Failure> {
+    pub(crate) async fn propose(&self, command: Bytes, urgent: bool) -> Result<Reply, Failure> {
         if command.len() > Command::MAX_BYTES {
             return Err(Failure::TooLarge(command.len()));
         }
-        // The largest command takes the whole budget and goes alone.
-        let permits =
-            command.len().div_ceil(PERMIT_BYTES).clamp(1, QUEUE_BYTES / PERMIT_BYTES) as u32;
-        let room =
-            self.budget.clone().try_acquire_many_owned(permits).map_err(|_| Failure::Overloaded)?;
+        let held = self.hold(command.len(), urgent).ok_or(Failure::Overloaded)?;
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
             command: CommandBytes { bytes: command, trace: Trace::current() },
             answer,
-            room,
+            held,
         };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
@@ -87,6 +134,17 @@ impl Proposals {
     }
 }
 
+impl Proposals {
+    fn hold(&self, bytes: usize, urgent: bool) -> Option<Held> {
+        let in_common = || {
+            let group = self.share.take(bytes)?;
+            Some(Held { _node: self.room.common.take(bytes)?, _group: Some(group) })
+        };
+        let apart = || Some(Held { _node: self.room.urgent.take(bytes)?, _group: None });
+        in_common().or_else(|| if urgent { apart() } else { None })
+    }
+}
+
 async fn empty(raft: Raft, mut queue: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, BATCH).await > 0 {
@@ -94,20 +152,20 @@ async fn empty(raft: Raft, mut queue: mpsc::Receiver<Waiting>) {
         let commands: Vec<CommandBytes> = batch
             .drain(..)
             .map(|waiting| {
-                answers.push((waiting.answer, waiting.room));
+                answers.push((waiting.answer, waiting.held));
                 waiting.command
             })
             .collect();
         match raft.client_write_many(commands).await {
             Err(_) => {
-                for (answer, _room) in answers {
+                for (answer, _held) in answers {
                     let _ = answer.send(Err(Failure::Stopped));
                 }
             }
             // The next batch does not wait for this one.
             Ok(mut outcomes) => {
                 tokio::spawn(async move {
-                    for (answer, _room) in answers {
+                    for (answer, _held) in answers {
                         let outcome = match outcomes.next().await {
                             Some(Ok(Ok(applied))) => Ok(applied.response),
                             Some(Ok(Err(ClientWriteError::ForwardToLeader(forward)))) => {
@@ -138,5 +196,33 @@ impl Failure {
             Failure::TooLarge(bytes) => ProposeError::TooLarge { bytes, limit: Command::MAX_BYTES },
             Failure::Stopped => ProposeError::Stopped,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_budget_gives_what_it_has_and_takes_it_back() {
+        let budget = Budget::of(10 * PERMIT_BYTES);
+        let first = budget.take(4 * PERMIT_BYTES + 1).unwrap();
+        assert!(budget.take(6 * PERMIT_BYTES).is_none());
+        let second = budget.take(5 * PERMIT_BYTES).unwrap();
+        assert!(budget.take(0).is_none(), "the smallest command takes something");
+        drop((first, second));
+        let all = budget.take(1 << 40).unwrap();
+        assert!(budget.take(1).is_none(), "the largest goes alone");
+        drop(all);
+        assert!(budget.take(1).is_some());
+    }
+
+    #[test]
+    fn what_is_urgent_has_room_of_its_own() {
+        let room = Room::of(80 * PERMIT_BYTES);
+        assert_eq!((room.common.permits, room.urgent.permits), (70, 10));
+        let nothing = Room::of(0);
+        assert!(nothing.common.take(1 << 20).is_some(), "one command always goes");
     }
 }

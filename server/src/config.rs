@@ -7,6 +7,7 @@
 //! Not here: what a person may write (`settings`), and what is done with it (`run`).
 
 mod check;
+mod limits;
 mod secret_file;
 #[cfg(test)]
 mod tests;
@@ -122,20 +123,12 @@ pub struct Memory {
 /// Bounds on what callers may ask at once.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections on the public port.
-    pub connections: usize,
-    /// Requests being worked on.
-    pub requests: usize,
-    /// Pulls being streamed.
-    pub pulls: usize,
-    /// Open watches.
-    pub watches: usize,
-    /// The longest time of one request.
-    pub request: Duration,
-    /// Recoveries begun in a second.
-    pub recoveries_per_second: u32,
-    /// Recoveries begun in a minute with one code.
-    pub recoveries_per_code: u32,
+    /// Connections on the public port; `drain` is [`Config::drain_timeout`].
+    pub public: raft::listener::Limits,
+    /// Requests.
+    pub requests: api::Limits,
+    /// Bytes of commands that may wait to be replicated.
+    pub proposal_bytes: usize,
 }
 
 /// What is logged, and how.

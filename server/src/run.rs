@@ -2,6 +2,7 @@
 //! listeners; the other way round at the end.
 
 mod error;
+mod files;
 
 pub use error::{Ending, RunError};
 
@@ -13,7 +14,7 @@ use crate::{
     supervisor::Supervisor,
     tls,
 };
-use api::{Clock, Parts, Policy, Rate, Service};
+use api::{Clock, Parts, Policy, Service};
 use raft::registry::Registry;
 use raft::{
     Node, NodeConfig,
@@ -26,9 +27,6 @@ use store::engine::rocks::{Memory, RocksEngine};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-
-/// How many times its rate a limit on recoveries lets through at once.
-const RECOVERY_BURST: u32 = 5;
 
 /// Runs a node until a signal ends it.
 ///
@@ -67,11 +65,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
 
     let (closed, ended) = (CancellationToken::new(), CancellationToken::new());
     let mut listeners = JoinSet::new();
-    let limits = Limits {
-        connections: config.limits.connections,
-        drain: config.drain_timeout,
-        ..Limits::PUBLIC
-    };
+    let limits = files::within(config.limits.public);
     let routes = service.public_routes();
     renewal::attend(certificates.clone(), config.tls.clone(), program, ended.clone())
         .map_err(RunError::Signals)?;
@@ -177,6 +171,7 @@ fn node_config(config: &Config) -> NodeConfig {
         directory: config.data_dir.clone(),
         seeds: config.seeds.clone(),
         timing: config.timing.clone(),
+        proposal_bytes: config.limits.proposal_bytes,
     }
 }
 
@@ -194,20 +189,9 @@ fn policy(config: &Config) -> Result<Policy, RunError> {
             api::Registration::tokens(tokens)
         }
     };
-    let limits = api::Limits {
-        requests: config.limits.requests,
-        pulls: config.limits.pulls,
-        watches: config.limits.watches,
-        deadline_max: config.limits.request,
-        recovery: Rate {
-            burst: config.limits.recoveries_per_second.saturating_mul(RECOVERY_BURST),
-            every: Duration::from_secs(1) / config.limits.recoveries_per_second,
-        },
-        recovery_per_locator: Rate {
-            burst: RECOVERY_BURST,
-            every: Duration::from_secs(60) / config.limits.recoveries_per_code,
-        },
-        ..api::Limits::default()
-    };
-    Ok(Policy { registration, limits, reflection: config.listen.reflection })
+    Ok(Policy {
+        registration,
+        limits: config.limits.requests,
+        reflection: config.listen.reflection,
+    })
 }

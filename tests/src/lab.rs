@@ -98,15 +98,30 @@ impl Lab {
         self.recover(code, name, Keep::All).await
     }
 
+    /// The same, of a device that knows these nodes only.
+    pub async fn device_at(&self, code: &RecoveryCode, name: &str, endpoints: &[String]) -> Wallet {
+        self.recover_by(self.settings_at(endpoints), code, name, Keep::All).await
+    }
+
     /// The wallet on a new device, from its code alone.
     pub async fn recover(&self, code: &RecoveryCode, name: &str, keep: Keep) -> Wallet {
+        self.recover_by(self.settings(), code, name, keep).await
+    }
+
+    async fn recover_by(
+        &self,
+        settings: Settings,
+        code: &RecoveryCode,
+        name: &str,
+        keep: Keep,
+    ) -> Wallet {
         let options = RecoverOptions {
             device_name: name.to_owned(),
             protection: Protection::FileMode,
             keep,
             wallet: None,
         };
-        let (wallet, _) = Wallet::recover(Place::Memory, self.settings(), code, options)
+        let (wallet, _) = Wallet::recover(Place::Memory, settings, code, options)
             .await
             .unwrap_or_else(|error| panic!("recover: {error}"));
         wallet

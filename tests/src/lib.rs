@@ -16,6 +16,7 @@
 pub mod collector;
 pub mod crowd;
 pub mod lab;
+pub mod raw;
 pub mod scrape;
 pub mod throttle;
 

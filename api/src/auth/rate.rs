@@ -72,6 +72,14 @@ impl<K: Eq + Hash> KeyedRate<K> {
     }
 }
 
+impl<K: Eq + Hash> KeyedRate<K> {
+    /// How long a key has to wait until its allowance lets one through, if it has to.
+    pub(crate) fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.each.take(*state.keys.get(key)?, now).err()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +102,20 @@ mod tests {
         assert_eq!(tries.take('a', start + 9 * SECOND), Err(SECOND));
         assert_eq!(tries.take('a', start + 10 * SECOND), Ok(()));
         assert_eq!(tries.take('a', start + 10 * SECOND), Err(10 * SECOND));
+    }
+
+    #[test]
+    fn whoever_has_used_its_allowance_up_is_known() {
+        let tries = KeyedRate::new(rate(100, SECOND), rate(2, SECOND));
+        let start = Instant::now();
+        assert_eq!(tries.wait(&'a', start), None);
+        for _ in 0..2 {
+            assert_eq!(tries.wait(&'a', start), None);
+            tries.take('a', start).unwrap();
+        }
+        assert_eq!(tries.wait(&'a', start), Some(SECOND));
+        assert_eq!(tries.wait(&'b', start), None);
+        assert_eq!(tries.wait(&'a', start + SECOND), None);
     }
 
     #[test]

@@ -19,6 +19,9 @@ const DPOP: &str = "dpop";
 /// The scheme in front of the token.
 const SCHEME: &str = "DPoP ";
 
+/// How long to wait when as many proofs were seen as can be remembered, in milliseconds.
+const FULL_WAIT_MS: u32 = 1_000;
+
 /// A member that came in by a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -99,6 +102,7 @@ impl Sessions {
                 return Err(VaultError::Busy {
                     what: "proofs within their window",
                     limit: self.seen_max,
+                    wait_ms: FULL_WAIT_MS,
                 });
             }
         }

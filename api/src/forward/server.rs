@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::middleware::Next;
 use bytes::Bytes;
 use prost::Message;
 use proto::peer::forward_reply::Outcome;
@@ -17,9 +19,13 @@ use tracing::{Instrument, Span};
 use super::pass_back;
 use crate::Shared;
 use crate::grpc::unary;
-use crate::methods::Method;
+use crate::methods::{Class, Method};
+use crate::shed::Admission;
 use crate::trace::{Surface, incoming};
 use crate::vault::VaultError;
+
+/// A request that is passed on is held as it came, and as its parts.
+const TIMES: usize = 2;
 
 /// The service between doors.
 pub(crate) struct ForwardServer {
@@ -42,11 +48,16 @@ impl ForwardServer {
         })
     }
 
-    async fn answer(&self, method: &str, body: Bytes) -> Result<Bytes, VaultError> {
+    async fn answer(
+        &self,
+        method: &str,
+        body: Bytes,
+        admission: Admission,
+    ) -> Result<Bytes, VaultError> {
         let vault = &self.inner.vault;
         match method {
-            unary::CREATE => Ok(encoded(&unary::create(vault, &read(body)?).await?)),
-            unary::PUSH => Ok(encoded(&unary::push(vault, &read(body)?).await?)),
+            unary::CREATE => Ok(encoded(&unary::create(vault, &read(body)?, admission).await?)),
+            unary::PUSH => Ok(encoded(&unary::push(vault, &read(body)?, admission).await?)),
             unary::OPEN_SESSION => Ok(encoded(&unary::open_session(vault, &read(body)?).await?)),
             unary::OPEN => Ok(encoded(&unary::open(vault, &read(body)?).await?)),
             _ => Err(VaultError::Unimplemented),
@@ -65,12 +76,14 @@ impl Forward for ForwardServer {
             incoming(Surface::Peer, method, request.metadata().as_ref())
         });
         let ForwardRequest { method, body, timeout_ms, .. } = request.into_inner();
-        let permit = match self.inner.permits.forwarded() {
-            Ok(permit) => permit,
+        let class = Method::of(&method).map_or(Class::Read, |method| method.class);
+        let (permit, admission) = match self.inner.permits.forwarded(class) {
+            Ok(admitted) => admitted,
             Err(busy) => return Ok(Response::new(pass_back(&busy.into()))),
         };
         let left = Duration::from_millis(timeout_ms.into()).min(self.inner.limits.deadline_max);
-        let outcome = timeout(left, self.answer(&method, body).instrument(span)).await;
+        let work = self.answer(&method, body, admission).instrument(span);
+        let outcome = timeout(left, work).await;
         drop(permit);
         let reply = match outcome {
             Ok(Ok(body)) => ForwardReply { outcome: Some(Outcome::Body(body)) },
@@ -88,6 +101,16 @@ impl Forward for ForwardServer {
         self.admit(request.extensions(), request.get_ref().hello.as_ref())?;
         Ok(Response::new(self.inner.describe()))
     }
+}
+
+/// Counts what a request that is passed on carries, while it comes and until it is answered.
+pub(crate) async fn counted(
+    State(inner): State<Shared>,
+    request: axum::extract::Request,
+    next: Next,
+) -> axum::response::Response {
+    let account = inner.permits.forwarded_body(TIMES);
+    next.run(request.map(|body| account.count(body))).await
 }
 
 impl crate::Inner {

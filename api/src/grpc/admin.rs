@@ -115,6 +115,7 @@ impl Admin for AdminServer {
         tokio::spawn(async move {
             // As long as somebody takes frames: a group may hold more than an hour's worth.
             sender.end_by(deadline.for_watch(), send(&sender, export)).await;
+            sender.taken(deadline.for_watch()).await;
         });
         Ok(Response::new(frames))
     }
@@ -177,7 +178,7 @@ async fn send(sender: &Sender<ExportFrame>, export: Export) -> Result<(), Ended>
             read.await.map_err(|error| VaultError::broken("read a group's state", &error))?;
         export = rest;
         match frame.map_err(VaultError::from)? {
-            Some(frame) => sender.send(ExportFrame { frame }).await?,
+            Some(frame) => sender.send(ExportFrame { frame }, None).await?,
             None => return Ok(()),
         }
     }

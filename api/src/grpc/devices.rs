@@ -1,5 +1,7 @@
 //! `holdfast.v1.Devices`.
 
+use std::sync::Arc;
+
 use proto::v1::devices_server::Devices;
 use proto::v1::{
     ChallengeReply, ChallengeRequest, LinksRequest, OpenSessionRequest, Session, SignedLink,
@@ -54,7 +56,7 @@ impl Devices for DevicesServer {
         let (deadline, caller) = (stream::deadline(&request)?, stream::caller(&request)?);
         let LinksRequest { wallet, from } = request.into_inner();
         let wallet = WalletId::parse(&wallet).map_err(VaultError::from)?;
-        let permit = self.inner.permits.pull()?;
+        let permit = self.inner.permits.pull(&caller)?;
         let begun = self.inner.vault.links(&caller, wallet, from).await?;
         let (sender, frames) = stream::channel(&self.inner.limits);
         let (inner, count) = (self.inner.clone(), self.inner.metrics.pull());
@@ -63,15 +65,18 @@ impl Devices for DevicesServer {
             let sending = async {
                 let mut left = Some(begun);
                 while let Some(links) = left {
+                    let room = Arc::new(inner.permits.frames().await);
                     let (some, rest) = inner.vault.more_links(links).await?;
                     for link in &some {
-                        sender.send(link.into()).await?;
+                        sender.send(link.into(), Some(&room)).await?;
                     }
                     left = rest;
                 }
                 Ok(())
             };
-            sender.end_by(deadline.for_stream(inner.limits.pull_max), sending).await;
+            let until = deadline.for_stream(inner.limits.pull_max);
+            sender.end_by(until, sending).await;
+            sender.taken(until).await;
         });
         Ok(Response::new(frames))
     }

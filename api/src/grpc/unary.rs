@@ -4,6 +4,7 @@
 use proto::v1;
 use types::Commit;
 
+use crate::shed::Admission;
 use crate::vault::{Opened, Pushed, Vault, VaultError};
 
 /// Path of [`create`].
@@ -19,18 +20,22 @@ pub(crate) const OPEN: &str = "/holdfast.v1.Recovery/Open";
 pub(crate) async fn create(
     vault: &Vault,
     request: &v1::CreateRequest,
+    admission: Admission,
 ) -> Result<v1::PushReply, VaultError> {
-    let pushed =
-        vault.create(commit(request.commit.as_ref())?, &request.registration_token).await?;
-    Ok(reply(pushed))
+    let commit = commit(request.commit.as_ref())?;
+    admission.decide(&commit)?;
+    Ok(reply(vault.create(commit, &request.registration_token).await?))
 }
 
 /// See [`Vault::push`].
 pub(crate) async fn push(
     vault: &Vault,
     request: &v1::PushRequest,
+    admission: Admission,
 ) -> Result<v1::PushReply, VaultError> {
-    Ok(reply(vault.push(commit(request.commit.as_ref())?).await?))
+    let commit = commit(request.commit.as_ref())?;
+    admission.decide(&commit)?;
+    Ok(reply(vault.push(commit).await?))
 }
 
 /// See [`Vault::open_session`].

@@ -1,5 +1,7 @@
 //! `holdfast.v1.Wallets`.
 
+use std::sync::Arc;
+
 use proto::v1::pull_reply::Part as Frame;
 use proto::v1::wallets_server::Wallets;
 use proto::v1::{
@@ -33,16 +35,16 @@ impl Wallets for WalletsServer {
     type WatchStream = Frames<PullReply>;
 
     async fn create(&self, request: Request<CreateRequest>) -> Result<Response<PushReply>, Status> {
-        let deadline = stream::deadline(&request)?;
+        let (deadline, admission) = (stream::deadline(&request)?, stream::admission(&request)?);
         let request = request.into_inner();
-        let answer = unary::create(&self.inner.vault, &request).await;
+        let answer = unary::create(&self.inner.vault, &request, admission).await;
         self.inner.or_leader(unary::CREATE, &request, deadline, answer).await.map(Response::new)
     }
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushReply>, Status> {
-        let deadline = stream::deadline(&request)?;
+        let (deadline, admission) = (stream::deadline(&request)?, stream::admission(&request)?);
         let request = request.into_inner();
-        let answer = unary::push(&self.inner.vault, &request).await;
+        let answer = unary::push(&self.inner.vault, &request, admission).await;
         self.inner.or_leader(unary::PUSH, &request, deadline, answer).await.map(Response::new)
     }
 
@@ -52,7 +54,7 @@ impl Wallets for WalletsServer {
     ) -> Result<Response<Self::PullStream>, Status> {
         let (deadline, caller) = (stream::deadline(&request)?, stream::caller(&request)?);
         let (held, freshness) = asked(request.get_ref())?;
-        let permit = self.inner.permits.pull()?;
+        let permit = self.inner.permits.pull(&caller)?;
         let pull = self.inner.vault.pull(&caller, held, freshness).await?;
         let (sender, frames) = stream::channel(&self.inner.limits);
         let (inner, count) = (self.inner.clone(), self.inner.metrics.pull());
@@ -60,6 +62,7 @@ impl Wallets for WalletsServer {
             let _held = (permit, count);
             let until = deadline.for_stream(inner.limits.pull_max);
             sender.end_by(until, send(&inner, &sender, pull)).await;
+            sender.taken(until).await;
         });
         Ok(Response::new(frames))
     }
@@ -70,7 +73,7 @@ impl Wallets for WalletsServer {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let (deadline, caller) = (stream::deadline(&request)?, stream::caller(&request)?);
         let (held, freshness) = asked(request.get_ref())?;
-        let permit = self.inner.permits.watch(held.wallet)?;
+        let permit = self.inner.permits.watch(&caller)?;
         let (watch, first) = self.inner.vault.watch(&caller, held, freshness).await?;
         let (sender, frames) = stream::channel(&self.inner.limits);
         let (inner, count) = (self.inner.clone(), self.inner.metrics.watch());
@@ -83,6 +86,7 @@ impl Wallets for WalletsServer {
                 }
             };
             sender.end_by(deadline.for_watch(), guarded).await;
+            sender.taken(deadline.for_watch()).await;
         });
         Ok(Response::new(frames))
     }
@@ -109,9 +113,11 @@ async fn send(inner: &Shared, sender: &Sender<PullReply>, pull: Pull) -> Result<
     let wallet = *pull.wallet();
     let mut left = Some(pull);
     while let Some(pull) = left {
+        let room = Arc::new(inner.permits.frames().await);
         let (parts, rest) = inner.vault.more(pull).await?;
         for part in parts {
-            sender.send(frame(part, || inner.vault.leader_hint(&wallet))).await?;
+            let frame = frame(part, || inner.vault.leader_hint(&wallet));
+            sender.send(frame, Some(&room)).await?;
         }
         left = rest;
     }
@@ -132,7 +138,7 @@ async fn follow(
             pull = watch.next() => send(inner, sender, pull?).await?,
             () = sleep(idle_at - Instant::now()) => {
                 let idle = Frame::Idle(Idle { seq: watch.seq() });
-                sender.send(PullReply { part: Some(idle) }).await?;
+                sender.send(PullReply { part: Some(idle) }, None).await?;
             }
         }
         idle_at = Instant::now() + IDLE;

@@ -6,13 +6,26 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::door::parts::PARTS_MAX;
+
 /// Reads one value and nothing after it.
 ///
 /// # Errors
 /// What is wrong with it, and in which line and column.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    // Every value but the first stands behind one of these. A value of two bytes takes more than
+    // thirty in memory.
+    let values = bytes.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    if values > VALUES_MAX {
+        return Err(serde_json::Error::custom(format_args!(
+            "there are more than {VALUES_MAX} values"
+        )));
+    }
     serde_json::from_slice::<Strict>(bytes).map(|Strict(value)| value)
 }
+
+/// More values than the largest commit has parts: each can stand behind a bracket and a name.
+const VALUES_MAX: usize = 2 * PARTS_MAX;
 
 struct Strict(Value);
 
@@ -95,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_doubtful_is_refused() {
-        let deep = "[".repeat(100_000);
+        let (deep, many) = ("[".repeat(100_000), format!("[{}0]", "0,".repeat(1_000_000)));
         for text in [
             &br#"{"a": 1, "a": 2}"#[..],
             br#"{"a": {"b": 1, "b": 1}}"#,
@@ -109,6 +122,7 @@ mod tests {
             b"",
             b"NaN",
             deep.as_bytes(),
+            many.as_bytes(),
         ] {
             let shown = String::from_utf8_lossy(&text[..text.len().min(40)]).into_owned();
             assert!(parse(text).is_err(), "{shown}");

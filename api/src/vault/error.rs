@@ -11,6 +11,7 @@ use types::membership::LinkRefused;
 use types::{CommitError, FormatError, NodeInfo, Refused, Rejection};
 
 use super::code::Code;
+use crate::shed::WAIT_MIN_MS;
 
 /// Why a request was not answered with what it asked for.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +94,10 @@ pub enum VaultError {
         what: &'static str,
         /// The limit.
         limit: usize,
+        /// How long to wait, in milliseconds.
+        wait_ms: u32,
     },
-    /// The group takes no more for now.
+    /// No more is taken for now but what is urgent.
     #[error("too much is waiting to be replicated; try again later")]
     Overloaded,
     /// Something is asked too often.
@@ -127,7 +130,7 @@ pub enum VaultError {
     #[error("this node belongs to no cluster yet: bootstrap one, or let it join")]
     NoCluster,
     /// No node of that name.
-    #[error("there is no node called {0}")]
+    #[error("there is no node called {}", shown(.0))]
     NoSuchNode(String),
     /// No such group.
     #[error("there is no group {0}")]
@@ -197,8 +200,10 @@ impl VaultError {
         };
         match self {
             Self::NotLeader { leader: Some(leader) } => detail.leader.clone_from(&leader.endpoint),
-            Self::Busy { .. } | Self::Overloaded => detail.retry_after_ms = BUSY_WAIT_MS,
-            Self::TooFast { wait_ms, .. } => detail.retry_after_ms = *wait_ms,
+            Self::Overloaded => detail.retry_after_ms = WAIT_MIN_MS,
+            Self::Busy { wait_ms, .. } | Self::TooFast { wait_ms, .. } => {
+                detail.retry_after_ms = *wait_ms;
+            }
             Self::Rejected(Rejection::Conflict { found, found_seq, .. })
             | Self::Commit(Refused::Conflict { found, found_seq, .. }) => {
                 detail.found_seq = *found_seq;
@@ -211,9 +216,6 @@ impl VaultError {
         detail
     }
 }
-
-/// How long a caller who met a full node should wait, in milliseconds.
-const BUSY_WAIT_MS: u32 = 200;
 
 fn of_rejection(rejection: &Rejection) -> Code {
     match rejection {
@@ -319,6 +321,14 @@ impl From<SealError> for VaultError {
     fn from(error: SealError) -> Self {
         Self::broken("open what this server sealed", &error)
     }
+}
+
+/// A name that a caller made up, as it may stand in a message and a log: what it begins with, and
+/// nothing that is no letter of a line.
+fn shown(name: &str) -> String {
+    /// No name of a node is longer.
+    const SHOWN: usize = 64;
+    name.chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }
 
 /// An error with its causes, outermost first.

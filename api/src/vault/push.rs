@@ -64,6 +64,7 @@ impl Vault {
         let group = self.group_of(&head.wallet)?;
         self.leads(group)?;
 
+        let wallet = head.wallet;
         let commit = Arc::new(commit);
         let applied = self.node.replica(group)?;
         let verdict = match self.judge(applied, Arc::clone(&commit), beginning).await {
@@ -73,13 +74,19 @@ impl Vault {
             }
             verdict => verdict?,
         };
-        match verdict {
-            Verdict::Stored => {
-                self.metrics.push_repeated();
-                Ok(pushed)
-            }
-            Verdict::Propose(push) => self.propose(group, Command::Push(push)).await,
-        }
+        let Verdict::Propose(push) = verdict else {
+            self.metrics.push_repeated();
+            return Ok(pushed);
+        };
+        // Only now, when it is known that a member sent it: strangers could take all the places of a
+        // wallet. And a device that floods its wallet does not keep another from revoking it.
+        let place = match push.links.is_empty() {
+            true => Some(self.pushes.take(wallet)?),
+            false => None,
+        };
+        let answer = self.propose(group, Command::Push(push)).await;
+        drop(place);
+        answer
     }
 
     async fn judge(

@@ -10,7 +10,7 @@ use types::{ChallengeUse, GroupId, Locator, Membership, WalletId};
 
 use super::Vault;
 use super::error::VaultError;
-use super::session::{Answer, Opened};
+use super::session::{Answer, Opened, evenly};
 
 impl Vault {
     /// Exchanges a locator and a challenge signed by the member it leads to for one session of each
@@ -33,20 +33,25 @@ impl Vault {
             what: "recoveries",
             wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
         })?;
+        evenly(self.open_located(locator, &answer)).await
+    }
+
+    async fn open_located(
+        &self,
+        locator: Locator,
+        answer: &Answer,
+    ) -> Result<Vec<Opened>, VaultError> {
         let groups = self.node.wallet_groups();
         let found =
             try_join_all(groups.into_iter().map(|group| self.located(group, locator))).await?;
-        let opened: Vec<Membership> = found
-            .into_iter()
-            .flatten()
-            .filter(|members| opens(members, locator, &answer))
-            .collect();
+        let opened: Vec<Membership> =
+            found.into_iter().flatten().filter(|members| opens(members, locator, answer)).collect();
         if opened.is_empty() {
             answer.take_as_long();
             return Err(VaultError::Denied);
         }
-        self.spend(&answer)?;
-        opened.iter().map(|members| self.issue(members, &answer)).collect()
+        self.spend(answer)?;
+        opened.iter().map(|members| self.issue(members, answer)).collect()
     }
 
     /// The members of every wallet of the group to which the locator leads.

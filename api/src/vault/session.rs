@@ -4,8 +4,11 @@
 //! that they may still: every read looks the member up again.
 
 use std::fmt;
+use std::future::Future;
+use std::time::Duration;
 
 use seal::{Session, es256, verify_challenge};
+use tokio::time::{Instant, sleep_until};
 use types::{
     Challenge, ChallengeUse, ClusterId, Member, MemberId, MemberSignature, Membership, NodeId,
     PublicKey, WalletId,
@@ -17,6 +20,11 @@ use super::nonce::{Nonce, NonceRefused};
 
 /// For how long a token lets its holder read, in seconds.
 pub(super) const SESSION_S: u64 = 15 * 60;
+
+/// How far apart the moments lie at which somebody is denied.
+const EVENLY: Duration = Duration::from_millis(20);
+/// How long to wait when as many challenges were answered as can be remembered, in milliseconds.
+const FULL_WAIT_MS: u32 = 1_000;
 
 /// The generator of P-256 (SP 800-186, 3.2.1.3): a public key that nobody uses.
 const GENERATOR: [u8; PublicKey::LEN] = [
@@ -87,13 +95,17 @@ impl Vault {
         signature: &[u8],
     ) -> Result<Opened, VaultError> {
         let answer = self.read_answer(ChallengeUse::Session, challenge, signature)?;
+        evenly(self.open_by_answer(&answer)).await
+    }
+
+    async fn open_by_answer(&self, answer: &Answer) -> Result<Opened, VaultError> {
         self.serves()?;
         let wallet = answer.challenge.wallet;
         let Some(group) = self.node.group_of(&wallet) else { return Err(VaultError::Denied) };
         let members = self.read(group).await?.membership(wallet)?;
         let members = answer.signed_by_member_of(members)?;
-        self.spend(&answer)?;
-        self.issue(&members, &answer)
+        self.spend(answer)?;
+        self.issue(&members, answer)
     }
 
     /// Reads the parts of an answer and checks all of it that needs no wallet.
@@ -154,6 +166,7 @@ impl Vault {
             NonceRefused::Full => VaultError::Busy {
                 what: "answered challenges",
                 limit: self.policy.limits.challenges,
+                wait_ms: FULL_WAIT_MS,
             },
         }
     }
@@ -162,6 +175,21 @@ impl Vault {
         let place = self.node.identity().place.ok_or(VaultError::NoCluster)?;
         Ok((place.cluster, place.node))
     }
+}
+
+/// Denies at the next of moments that lie apart farther than anything that is read or verified takes:
+/// how much there was to read of a wallet does not show in the time.
+pub(super) async fn evenly<T>(
+    work: impl Future<Output = Result<T, VaultError>>,
+) -> Result<T, VaultError> {
+    let began = Instant::now();
+    let outcome = work.await;
+    if matches!(outcome, Err(VaultError::Denied)) {
+        let steps = began.elapsed().as_millis() / EVENLY.as_millis() + 1;
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        sleep_until(began + EVENLY.saturating_mul(steps)).await;
+    }
+    outcome
 }
 
 impl Answer {

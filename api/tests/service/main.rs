@@ -7,9 +7,12 @@ mod support;
 
 mod administration;
 mod backups;
+mod bounds;
+mod crossed;
 mod doors;
 mod forwarding;
 mod limits;
+mod malformed;
 mod pulls;
 mod pushes;
 mod recovery;

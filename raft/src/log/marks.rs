@@ -24,7 +24,7 @@ use types::GroupId;
 
 use crate::types::{LogId, Vote, leader_id};
 
-const SLOT: usize = 64;
+pub(crate) const SLOT: usize = 64;
 const MAGIC: &[u8; 8] = b"HFMARKS1";
 const VERSION: u8 = 1;
 
@@ -145,7 +145,7 @@ pub(crate) fn encode(group: GroupId, mark: &Mark) -> [u8; SLOT] {
     slot
 }
 
-fn decode(slot: &[u8]) -> Option<(GroupId, Mark)> {
+pub(crate) fn decode(slot: &[u8]) -> Option<(GroupId, Mark)> {
     let number = |at: usize| Some(u64::from_be_bytes(slot.get(at..at + 8)?.try_into().ok()?));
     let checksum = u32::from_be_bytes(slot.get(SLOT - 4..)?.try_into().ok()?);
     if slot[0] != VERSION || crc32c::crc32c(&slot[..SLOT - 4]) != checksum {

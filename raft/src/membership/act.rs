@@ -166,7 +166,7 @@ impl Inner {
         let group = self.group(id).ok_or(Failure::Stopped)?;
         match to {
             None => Err(Failure::NotLeader(None)),
-            Some(to) if Some(to) == self.id() => group.proposals.propose(command).await,
+            Some(to) if Some(to) == self.id() => group.proposals.propose(command, true).await,
             Some(to) => {
                 let asked = self.peers.call(to, id, ControlKind::Propose, command, ATTEMPT).await;
                 match asked {

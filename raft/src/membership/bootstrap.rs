@@ -52,7 +52,7 @@ pub struct NewCluster {
 
 /// What was decided before anybody was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Draft {
+pub(crate) struct Draft {
     cluster: ClusterId,
     wallet_groups: u32,
     allow_single_dc: bool,
@@ -304,7 +304,7 @@ fn kept(engine: &dyn Engine) -> Result<Option<Draft>, String> {
     kept.map(|kept| decode(kept.into()).map_err(|error| error.to_string())).transpose()
 }
 
-fn encode(draft: &Draft) -> Bytes {
+pub(crate) fn encode(draft: &Draft) -> Bytes {
     let mut writer = Writer::new();
     writer
         .u8(VERSION)
@@ -315,7 +315,7 @@ fn encode(draft: &Draft) -> Bytes {
     writer.finish()
 }
 
-fn decode(bytes: Bytes) -> Result<Draft, DecodeError> {
+pub(crate) fn decode(bytes: Bytes) -> Result<Draft, DecodeError> {
     let mut reader = Reader::new("new cluster", bytes);
     reader.version(VERSION)?;
     let cluster = ClusterId::from_bytes(reader.array()?);

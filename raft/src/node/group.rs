@@ -104,7 +104,11 @@ impl Group {
         };
         let group = Arc::new(Group {
             id,
-            proposals: Proposals::start(raft.clone(), timing.propose_deadline()),
+            proposals: Proposals::start(
+                raft.clone(),
+                node.proposals.clone(),
+                timing.propose_deadline(),
+            ),
             reads: Reads::new(source, seen),
             installs: Installs::default(),
             index,

@@ -28,6 +28,7 @@ use crate::metrics::NodeMetrics;
 use crate::node::{Group, Inner, Node};
 use crate::peer::connector::Connector;
 use crate::peer::pool::{Context, Peers};
+use crate::propose;
 use crate::roster::Roster;
 use crate::tls::PeerTls;
 use crate::types::Replica;
@@ -72,6 +73,7 @@ impl Node {
             metrics: metrics.peers.clone(),
             stopping: stopping.clone(),
         });
+        let proposals = propose::Room::of(config.proposal_bytes);
         let inner = Arc::new(Inner {
             config,
             engine,
@@ -83,6 +85,7 @@ impl Node {
             peers: Arc::new(Peers::new(context)),
             groups: watch::Sender::new(Arc::new(BTreeMap::new())),
             queue,
+            proposals,
             writer: Mutex::new(Some(writer)),
             marks: known,
             adopting: Arc::default(),

@@ -96,6 +96,7 @@ impl Machine {
             directory: self.directory.path().to_owned(),
             seeds: self.seeds.clone(),
             timing: self.timing.clone(),
+            proposal_bytes: raft::PROPOSAL_BYTES,
         }
     }
 

@@ -122,6 +122,73 @@ async fn bad_snapshots_are_refused() {
     cluster.stop().await;
 }
 
+/// Attacks 6 and 7: whoever greets as somebody else, as a node of another cluster, or not at all is not
+/// heard, whatever term it names; and neither is a message before the greeting.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_moves_the_term_without_a_greeting_that_holds() {
+    let mut cluster = Cluster::three().await;
+    let leader = cluster.leader(WALLETS).await;
+    let term = cluster.machines[leader].metric("holdfast_raft_term");
+    let (mut client, honest) = way(&cluster, (leader + 1) % 3, leader);
+    let flipped = |bytes: &bytes::Bytes| {
+        let mut bytes = bytes.to_vec();
+        bytes[0] ^= 1;
+        bytes::Bytes::from(bytes)
+    };
+    let greetings = [
+        ("no greeting", None),
+        ("another cluster", Some(Hello { cluster: flipped(&honest.cluster), ..honest.clone() })),
+        ("no cluster", Some(Hello { cluster: Vec::new().into(), ..honest.clone() })),
+        ("another directory", {
+            let from_incarnation = flipped(&honest.from_incarnation);
+            Some(Hello { from_incarnation, ..honest.clone() })
+        }),
+        ("another node's name", Some(Hello { from: honest.to, ..honest.clone() })),
+        ("a node that is not there", Some(Hello { from: 99, ..honest.clone() })),
+        ("for another node", Some(Hello { to: honest.from, ..honest.clone() })),
+        ("for another directory", {
+            let to_incarnation = flipped(&honest.to_incarnation);
+            Some(Hello { to_incarnation, ..honest.clone() })
+        }),
+    ];
+    let mut vote = frozen("vote_request");
+    vote[VOTE_TERM..VOTE_TERM + 8].copy_from_slice(&(u64::MAX - 1).to_be_bytes());
+    let mut append = frozen("append_request");
+    append[VOTE_TERM..VOTE_TERM + 8].copy_from_slice(&(u64::MAX - 1).to_be_bytes());
+    let mut start = frozen("snapshot_start");
+    start[VOTE_TERM..VOTE_TERM + 8].copy_from_slice(&(u64::MAX - 1).to_be_bytes());
+    for (what, greeting) in greetings {
+        let requests = (1..=3).map(|kind| {
+            let body = vote.clone().into();
+            let request = ControlRequest { id: kind.into(), group: WALLETS.0, kind, body };
+            control_frame::Frame::Request(request)
+        });
+        let greeted = greeting.clone().map(control_frame::Frame::Hello).into_iter();
+        let frames = greeted.chain(requests).map(|frame| ControlFrame { frame: Some(frame) });
+        let frames = futures::stream::iter(frames.collect::<Vec<_>>());
+        let refused = client.control(frames).await.map(drop).unwrap_err();
+        assert!(!refused.message().is_empty(), "{what}");
+
+        let request = LogRequest { session: 1, group: WALLETS.0, body: append.clone().into() };
+        let greeted = greeting.clone().map(log_frame::Frame::Hello).into_iter();
+        let frames = greeted.chain([log_frame::Frame::Request(request)]);
+        let frames = frames.map(|frame| LogFrame { frame: Some(frame) });
+        let frames = futures::stream::iter(frames.collect::<Vec<_>>());
+        assert!(client.log(frames).await.is_err(), "{what}");
+
+        let begin = SnapshotStart { group: WALLETS.0, meta: start.clone().into() };
+        let greeted = greeting.map(snapshot_frame::Frame::Hello).into_iter();
+        let frames = greeted.chain([snapshot_frame::Frame::Start(begin)]);
+        let frames = frames.map(|frame| SnapshotFrame { frame: Some(frame) });
+        let frames = futures::stream::iter(frames.collect::<Vec<_>>());
+        assert!(client.snapshot(frames).await.is_err(), "{what}");
+    }
+    cluster.set(WALLETS, 88).await;
+    assert!(cluster.node(leader).is_leader(WALLETS));
+    assert!(cluster.machines[leader].metric("holdfast_raft_term") - term < 1000.0);
+    cluster.stop().await;
+}
+
 /// What a removed node says over connections that it still has is not heard.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_node_is_heard_no_more() {

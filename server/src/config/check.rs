@@ -1,8 +1,7 @@
 //! Settings to [`Config`]: each value on its own, then the relations between them.
 
 use super::{
-    Advertise, Config, EpochKey, Limits, Listen, Log, Memory, Registration, Telemetry, TlsFiles,
-    check_mode,
+    Advertise, Config, EpochKey, Listen, Log, Memory, Registration, Telemetry, TlsFiles, check_mode,
 };
 use crate::settings::{
     ConfigError, EpochKeySource, Place, RegistrationMode, RoleSetting, Setting, Settings, Source,
@@ -19,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use types::Role;
 
 /// One day: no wait or deadline of a node is meant to be longer.
-const MS_MAX: u64 = 86_400_000;
+pub(super) const MS_MAX: u64 = 86_400_000;
 
 pub(super) fn check(source: &Source) -> Result<Config, ConfigError> {
     let at = Checker { source };
@@ -31,6 +30,7 @@ pub(super) fn check(source: &Source) -> Result<Config, ConfigError> {
         key: at.secret("tls.key", &settings.tls.key)?,
     };
     let identity = at.identity(&settings.tls.cert, &tls.cert)?;
+    let drain_timeout = at.ms("drain.timeout_ms", &settings.drain.timeout_ms, 1..=MS_MAX)?;
     Ok(Config {
         file: source.file.clone(),
         identity,
@@ -47,19 +47,19 @@ pub(super) fn check(source: &Source) -> Result<Config, ConfigError> {
         registration: at.registration(settings)?,
         timing: at.timing(settings)?,
         memory: at.memory(settings)?,
-        limits: at.limits(settings)?,
+        limits: at.limits(&settings.limits, drain_timeout)?,
         log: at.log(settings)?,
         telemetry: at.telemetry(settings)?,
-        drain_timeout: at.ms("drain.timeout_ms", &settings.drain.timeout_ms, 1..=MS_MAX)?,
+        drain_timeout,
     })
 }
 
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     source: &'a Source,
 }
 
 impl Checker<'_> {
-    fn wrong<T>(
+    pub(super) fn wrong<T>(
         &self,
         key: &'static str,
         setting: &Setting<T>,
@@ -112,7 +112,7 @@ impl Checker<'_> {
         Ok(file)
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         key: &'static str,
         setting: &Setting<u64>,
@@ -126,13 +126,7 @@ impl Checker<'_> {
         Err(self.wrong(key, setting, format!("is {value}"), bounds))
     }
 
-    fn rate(&self, key: &'static str, setting: &Setting<u64>) -> Result<u32, ConfigError> {
-        let value = self.number(key, setting, 1..=1_000_000)?;
-        u32::try_from(value)
-            .map_err(|_| self.wrong(key, setting, format!("is {value}"), "a smaller number"))
-    }
-
-    fn ms(
+    pub(super) fn ms(
         &self,
         key: &'static str,
         setting: &Setting<u64>,
@@ -141,7 +135,7 @@ impl Checker<'_> {
         self.number(key, setting, allowed).map(Duration::from_millis)
     }
 
-    fn count(
+    pub(super) fn count(
         &self,
         key: &'static str,
         setting: &Setting<u64>,
@@ -319,21 +313,6 @@ impl Checker<'_> {
         Ok(Memory {
             block_cache: mib("memory.block_cache_mib", &written.block_cache_mib)?,
             write_buffer: mib("memory.write_buffer_mib", &written.write_buffer_mib)?,
-        })
-    }
-
-    fn limits(&self, settings: &Settings) -> Result<Limits, ConfigError> {
-        let written = &settings.limits;
-        Ok(Limits {
-            connections: self.count("limits.connections", &written.connections, 1..=1_000_000)?,
-            requests: self.count("limits.requests", &written.requests, 1..=100_000)?,
-            pulls: self.count("limits.pulls", &written.pulls, 1..=100_000)?,
-            watches: self.count("limits.watches", &written.watches, 0..=1_000_000)?,
-            request: self.ms("limits.request_ms", &written.request_ms, 100..=MS_MAX)?,
-            recoveries_per_second: self
-                .rate("limits.recoveries_per_second", &written.recoveries_per_second)?,
-            recoveries_per_code: self
-                .rate("limits.recoveries_per_code", &written.recoveries_per_code)?,
         })
     }
 

@@ -184,16 +184,52 @@ impl Default for MemorySettings {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Connections on the public port.
+    /// Connections on the public port; more are turned away. Fewer if the process may open fewer
+    /// files.
     pub connections: Setting<u64>,
-    /// Requests being worked on; what comes on top is told to try again.
+    /// Of them from one address; of IPv6, from one network of 64 bits.
+    pub connections_per_address: Setting<u64>,
+    /// Requests at once on one connection.
+    pub requests_per_connection: Setting<u64>,
+    /// How long a connection may take to its handshake, from there to its first request, and to the
+    /// end of the headers of each, in milliseconds.
+    pub handshake_ms: Setting<u64>,
+    /// How long a caller may take nothing of its answer, in milliseconds.
+    pub stall_ms: Setting<u64>,
+    /// Requests being worked on; what comes on top is told to try again. Reads may take twelve
+    /// sixteenths, pushes fourteen; the rest is for recovery and revocation.
     pub requests: Setting<u64>,
-    /// Pulls that are being streamed.
-    pub pulls: Setting<u64>,
-    /// Watches that are open.
-    pub watches: Setting<u64>,
+    /// Of them from one address. To be raised where many callers come through one proxy.
+    pub requests_per_address: Setting<u64>,
+    /// Memory that requests may take, in MiB. The largest push takes up to 25.
+    pub request_mib: Setting<u64>,
+    /// Requests of one address that may be refused in a second for what they are or who sends them;
+    /// ten times as many in a burst. Whoever had more waits.
+    pub refusals_per_second: Setting<u64>,
     /// The longest time that one request may take, in milliseconds.
     pub request_ms: Setting<u64>,
+    /// Requests that other nodes passed on, being worked on.
+    pub forwarded: Setting<u64>,
+    /// Memory that these may take, in MiB.
+    pub forwarded_mib: Setting<u64>,
+    /// Commands that may wait to be replicated, in MiB; half of it for one group.
+    pub proposals_mib: Setting<u64>,
+    /// Pushes of one wallet being replicated.
+    pub pushes_per_wallet: Setting<u64>,
+    /// Pulls that are being streamed.
+    pub pulls: Setting<u64>,
+    /// Of them of one wallet.
+    pub pulls_per_wallet: Setting<u64>,
+    /// Watches that are open.
+    pub watches: Setting<u64>,
+    /// Of them of one wallet.
+    pub watches_per_wallet: Setting<u64>,
+    /// Pulls and watches of one member.
+    pub reads_per_member: Setting<u64>,
+    /// Answers of pulls and watches that are ready and not yet taken, in MiB.
+    pub stream_mib: Setting<u64>,
+    /// Requests of operators being worked on.
+    pub operators: Setting<u64>,
     /// Recoveries that may be begun in a second; five times as many in a burst.
     pub recoveries_per_second: Setting<u64>,
     /// Recoveries that may be begun in a minute with one code; five in a burst.
@@ -204,10 +240,26 @@ impl Default for LimitSettings {
     fn default() -> Self {
         LimitSettings {
             connections: unplaced(10_000),
+            connections_per_address: unplaced(1_000),
+            requests_per_connection: unplaced(128),
+            handshake_ms: unplaced(10_000),
+            stall_ms: unplaced(20_000),
             requests: unplaced(1_024),
-            pulls: unplaced(256),
-            watches: unplaced(10_000),
+            requests_per_address: unplaced(512),
+            request_mib: unplaced(256),
+            refusals_per_second: unplaced(50),
             request_ms: unplaced(60_000),
+            forwarded: unplaced(1_024),
+            forwarded_mib: unplaced(256),
+            proposals_mib: unplaced(128),
+            pushes_per_wallet: unplaced(8),
+            pulls: unplaced(256),
+            pulls_per_wallet: unplaced(32),
+            watches: unplaced(10_000),
+            watches_per_wallet: unplaced(32),
+            reads_per_member: unplaced(16),
+            stream_mib: unplaced(128),
+            operators: unplaced(16),
             recoveries_per_second: unplaced(10),
             recoveries_per_code: unplaced(6),
         }

@@ -18,7 +18,7 @@ async fn frames_come_in_order_and_a_whole_stream_ends_without_a_reason() {
     let filling = tokio::spawn(async move {
         let work = async {
             for frame in 0..10 {
-                sender.send(frame).await?;
+                sender.send(frame, None).await?;
             }
             Ok(())
         };
@@ -33,7 +33,7 @@ async fn frames_come_in_order_and_a_whole_stream_ends_without_a_reason() {
 async fn an_error_comes_behind_the_frames_before_it() {
     let (sender, mut frames) = stream(Duration::from_secs(5));
     let work = async {
-        sender.send(1).await?;
+        sender.send(1, None).await?;
         Err(VaultError::Locked.into())
     };
     sender.end_by(None, work).await;
@@ -48,7 +48,7 @@ async fn a_reader_that_takes_nothing_is_told_so_when_it_does() {
     let (sender, mut frames) = stream(Duration::from_millis(10));
     let work = async {
         loop {
-            sender.send(1).await?;
+            sender.send(1, None).await?;
         }
     };
     sender.end_by(None, work).await;
@@ -69,4 +69,28 @@ async fn a_stream_ends_by_its_deadline_and_with_its_reader() {
     let (sender, frames) = stream(Duration::from_secs(5));
     drop(frames);
     sender.end_by(None, std::future::pending()).await;
+}
+
+#[tokio::test]
+async fn what_nobody_takes_is_thrown_away() {
+    let (sender, mut frames) = stream(Duration::from_millis(50));
+    for frame in 0..2 {
+        sender.send(frame, None).await.unwrap_or_else(|_| panic!("there is room"));
+    }
+    sender.taken(None).await;
+    let ended = frames.next().await.unwrap().unwrap_err();
+    assert_eq!(code(&ended), Code::Deadline.name(), "and is not shown later");
+    assert!(frames.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_somebody_takes_late_is_whole() {
+    let (sender, frames) = stream(Duration::from_secs(5));
+    for frame in 0..2 {
+        sender.send(frame, None).await.unwrap_or_else(|_| panic!("there is room"));
+    }
+    let waiting = tokio::spawn(sender.taken(None));
+    let taken: Vec<_> = frames.map(Result::unwrap).collect().await;
+    assert_eq!(taken, [0, 1]);
+    waiting.await.unwrap();
 }

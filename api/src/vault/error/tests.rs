@@ -53,7 +53,7 @@ fn a_message_tells_the_whole_chain_of_a_refusal_and_nothing_of_a_fault() {
 
 #[test]
 fn where_waiting_helps_it_is_said_how_long() {
-    let busy = VaultError::Busy { what: "pulls", limit: 3 }.detail();
+    let busy = VaultError::Busy { what: "pulls", limit: 3, wait_ms: 200 }.detail();
     assert!(busy.retry_after_ms > 0 && busy.message.contains("3 pulls"));
     let fast = VaultError::TooFast { what: "recoveries", wait_ms: 1234 }.detail();
     assert_eq!(fast.retry_after_ms, 1234);

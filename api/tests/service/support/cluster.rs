@@ -190,6 +190,7 @@ impl Member {
             directory: directory.path().to_owned(),
             seeds: Vec::new(),
             timing: Timing::default(),
+            proposal_bytes: raft::PROPOSAL_BYTES,
         };
         let mut registry = Registry::default();
         let node = Node::start(config, Arc::new(MemoryEngine::new()), tls.clone(), &mut registry)

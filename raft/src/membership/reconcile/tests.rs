@@ -36,6 +36,7 @@ async fn a_joint_membership_that_is_found_is_finished() {
         directory: directory.path().to_owned(),
         seeds: Vec::new(),
         timing: Timing::default(),
+        proposal_bytes: crate::PROPOSAL_BYTES,
     };
     let tls = certificates::Ca::new().node("node-1", "a");
     let engine = Arc::new(MemoryEngine::new());

@@ -81,7 +81,7 @@ async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<B
         }
         ControlKind::Propose => {
             only_acts(&request.body)?;
-            let reply = group.proposals.propose(request.body).await;
+            let reply = group.proposals.propose(request.body, true).await;
             Ok(convert::encode_outcome(&reply))
         }
         ControlKind::HandOver => {
