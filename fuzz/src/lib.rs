@@ -6,7 +6,8 @@
 //! and a longer one in `make fuzz`; `tests/corpus.rs` drives them with what was frozen and with damaged
 //! copies of it.
 //!
-//! Not here: parsers that are private to `raft` and `api`. They have property tests beside them.
+//! Parsers that are private to `raft` and `api` are reached in builds with `--cfg fuzzing` only, which
+//! those for libFuzzer are; in all builds they have property tests beside them.
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a finding is a panic")]
 
@@ -158,6 +159,24 @@ pub fn credentials(data: &[u8]) {
         let again = Record::decode(&written).expect("what was written is read");
         assert_eq!(again, record, "a record comes back");
     }
+}
+
+/// What peers say to each other.
+#[cfg(fuzzing)]
+pub fn peers(data: &[u8]) {
+    raft::fuzzing::said(data);
+}
+
+/// What stands in the log of a group, and in the files beside it.
+#[cfg(fuzzing)]
+pub fn logs(data: &[u8]) {
+    raft::fuzzing::stored(data);
+}
+
+/// Requests over HTTP/JSON.
+#[cfg(fuzzing)]
+pub fn json(data: &[u8]) {
+    api::fuzzing::request(data);
 }
 
 /// A configuration file.

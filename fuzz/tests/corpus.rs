@@ -144,3 +144,46 @@ fn settings() {
     let example = fs::read(house().join("deploy/config.example.toml")).unwrap();
     run("settings", &[example], fuzz::settings);
 }
+
+/// Seeds of the parsers that only builds for libFuzzer reach: there they are run, and the corpus with
+/// them.
+fn seeds_alone(target: &str, seeds: &[Vec<u8>]) {
+    run(target, seeds, |_| ());
+}
+
+/// Every body behind each of the bytes that choose a parser.
+fn for_each_choice(bodies: &[Vec<u8>], choices: u8) -> Vec<Vec<u8>> {
+    let chosen = |choice: u8| bodies.iter().map(move |body| [&[choice][..], body].concat());
+    (0..choices).flat_map(chosen).collect()
+}
+
+#[test]
+fn peers() {
+    let bodies = lines_of_hex("raft/tests/formats/v001_peer.hex");
+    seeds_alone("peers", &for_each_choice(&bodies, 12));
+}
+
+#[test]
+fn logs() {
+    let bodies = lines_of_hex("raft/tests/formats/v001_stored.hex");
+    seeds_alone("logs", &[for_each_choice(&bodies, 6), bodies].concat());
+}
+
+#[test]
+fn json() {
+    let wallet = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+    let bodies = [
+        format!("{wallet}\nseq=7&head={wallet}&links=2&at_least=true\n\n"),
+        format!("{wallet}\n\nlast-event-id:3.{wallet}.2\nprefer:wait=5\n\n"),
+        format!(
+            "{wallet}\n\nif-match:\"{wallet}\"\n\n{{\"commit\": {{\"head\": {{\"head\": \"{wallet}\"}}}}}}"
+        ),
+        format!(
+            "\n\ncontent-type:application/json\n\n{{\"challenge\": \"{wallet}\", \"signature\": \"AA\"}}"
+        ),
+        "n0\n\nidempotency-key:k\n\n{}".to_owned(),
+        "2\n\n\n{\"to\": \"n1\"}".to_owned(),
+        "\n\n\n{\"peers\": [\"a:1\"], \"wallet_groups\": 4, \"region\": 1}".to_owned(),
+    ];
+    seeds_alone("json", &for_each_choice(&bodies.map(String::into_bytes), 18));
+}
