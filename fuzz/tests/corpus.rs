@@ -185,5 +185,5 @@ fn json() {
         "2\n\n\n{\"to\": \"n1\"}".to_owned(),
         "\n\n\n{\"peers\": [\"a:1\"], \"wallet_groups\": 4, \"region\": 1}".to_owned(),
     ];
-    seeds_alone("json", &for_each_choice(&bodies.map(String::into_bytes), 18));
+    seeds_alone("json", &for_each_choice(&bodies.map(String::into_bytes), 22));
 }

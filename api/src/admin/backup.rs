@@ -16,6 +16,8 @@ use crate::vault::VaultError;
 
 /// Exports that one node sends at once: each pins the state and reads all of a group.
 pub(super) const EXPORTS: usize = 2;
+/// How long to wait for a place among them, in milliseconds.
+const EXPORT_WAIT_MS: u32 = 5_000;
 /// No step of a restore brings more rows than these bytes hold, unless it is one row.
 const ROWS_MAX: usize = 4 << 20;
 
@@ -51,7 +53,11 @@ impl Acts {
     pub(crate) async fn export(&self, group: GroupId) -> Result<Export, VaultError> {
         self.holds(group)?;
         let turn = Arc::clone(&self.exporting).try_acquire_owned();
-        let turn = turn.map_err(|_| VaultError::Busy { what: "exports", limit: EXPORTS })?;
+        let turn = turn.map_err(|_| VaultError::Busy {
+            what: "exports",
+            limit: EXPORTS,
+            wait_ms: EXPORT_WAIT_MS,
+        })?;
         let reader = self.inner.vault.node().read(group).await?;
         if reader.restoring()? {
             return Err(VaultError::Restoring);

@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("server", &["types", "seal", "proto", "store", "raft", "api"]),
     ("cli", &["types", "seal", "proto", "client", "server"]),
     ("tests", &["types", "seal", "proto", "store", "raft", "api", "client", "server", "cli"]),
-    ("fuzz", &["types", "seal", "proto", "store", "client", "server"]),
+    ("fuzz", &["types", "seal", "proto", "store", "raft", "api", "client", "server"]),
     ("xtask", &[]),
 ];
 
