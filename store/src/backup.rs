@@ -4,7 +4,7 @@
 //! Export frames ─► GroupExport ─► chunks + GroupSummary ─┐
 //!                                                        ├─► Manifest ─► SignedFile
 //! archive ─► GroupCheck ◄── chunks ◄─────────────────────┘
-//! facts of the journal ─► Segment ─► SignedFile
+//! facts of the journal ─► Segment, Reach ─► SignedFile
 //! ```
 //!
 //! Promises: rows leave as they are stored, so as sealed; equal rows give equal chunks, and a change of
@@ -17,6 +17,7 @@ pub mod chunk;
 mod export;
 mod group;
 mod manifest;
+mod reach;
 mod segment;
 mod signed;
 mod summary;
@@ -27,6 +28,7 @@ pub use chunk::ChunkRef;
 pub use export::GroupExport;
 pub use group::{BackupRefused, GroupCheck};
 pub use manifest::{GroupBackup, Manifest};
+pub use reach::{GroupReach, Reach};
 pub use segment::Segment;
 pub use signed::{SignedFile, SignedKind};
 pub use summary::GroupSummary;

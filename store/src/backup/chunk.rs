@@ -14,7 +14,9 @@ use types::layout::{FORMAT, FormatError, Problem, Reader};
 
 use super::file_hash;
 use crate::digest::PairHash;
+use crate::keys::Key;
 use crate::snapshot::format::{self, Row};
+use crate::snapshot::incoming::state_key;
 
 const MAGIC: &[u8; 4] = b"HFbr";
 const WHAT: &str = "chunk of rows";
@@ -103,6 +105,15 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Row<'_>>, FormatError> {
         return Err(reader.unknown("format", format.into(), FORMAT.into()));
     }
     format::parse_rows(reader.rest())
+}
+
+/// As [`read`], with the rows' keys read.
+///
+/// # Errors
+/// It is not laid out as a chunk, or a key is none.
+pub fn read_keyed(bytes: &[u8]) -> Result<Vec<(Key, Row<'_>)>, FormatError> {
+    let rows = read(bytes)?.into_iter();
+    rows.map(|row| Ok((state_key(row.0)?, row))).collect()
 }
 
 /// Appends a row to the bytes that a step of a restore carries.

@@ -6,9 +6,8 @@
 //! ```
 //!
 //! A segment begins where the one before it ended and names its file by its SHA-256 (0 for the first,
-//! which begins at 0), so that none is lost, exchanged or taken from another stream. What cannot be
-//! seen from a stream alone is that its end is missing; `created`, the Unix time in milliseconds at
-//! which a segment was asked for, says how far it reaches.
+//! which begins at 0), so that none is lost, exchanged or taken from another stream. Where a stream ends
+//! is said by its [`super::Reach`]. `created` is the Unix time in milliseconds at which it was asked for.
 
 use types::ids::{ClusterId, GroupId};
 use types::layout::{FORMAT, FormatError, Problem, Reader, Writer};

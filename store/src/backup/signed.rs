@@ -3,7 +3,7 @@
 //! ```text
 //! file = "HFbs" ‖ fmt 01 ‖ kind u8 ‖ length u32 ‖ content
 //!        ‖ certificates u8 × ( length u16 ‖ DER ), the operator's first ‖ signature 64           big-endian
-//! kind: 1 manifest, 2 segment of a journal
+//! kind: 1 manifest, 2 segment of a journal, 3 reach of a journal
 //! signature = Sig("holdfast/1 archive", all before it)
 //! ```
 //!
@@ -24,6 +24,8 @@ pub enum SignedKind {
     Manifest,
     /// A [`super::Segment`].
     Segment,
+    /// A [`super::Reach`].
+    Reach,
 }
 
 /// A signed file, laid out.
@@ -46,6 +48,7 @@ impl SignedKind {
         match self {
             SignedKind::Manifest => 1,
             SignedKind::Segment => 2,
+            SignedKind::Reach => 3,
         }
     }
 }

@@ -56,6 +56,7 @@ proptest! {
         let _ = chunk::read(&bytes);
         let _ = Manifest::parse(&bytes);
         let _ = Segment::parse(&bytes);
+        let _ = Reach::parse(&bytes);
         let _ = SignedFile::parse(SignedKind::Manifest, &bytes);
     }
 
@@ -75,6 +76,19 @@ proptest! {
         let bytes = segment.encode();
         prop_assert_eq!(Segment::parse(&bytes).unwrap(), segment);
         prop_assert!(Segment::parse(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_reach_is_read_as_written(places in vec(any::<u64>(), 0..9), created_ms in any::<u64>()) {
+        let last = |next| if next == 0 { [0; 32] } else { [4; 32] };
+        let groups = (2..).zip(places).map(|(group, next)| {
+            GroupReach { group: GroupId(group), next, last: last(next) }
+        });
+        let cluster = ClusterId::from_bytes([3; 16]);
+        let reach = Reach { cluster, created_ms, groups: groups.collect() };
+        let bytes = reach.encode();
+        prop_assert_eq!(Reach::parse(&bytes).unwrap(), reach);
+        prop_assert!(Reach::parse(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]

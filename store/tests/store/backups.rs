@@ -1,8 +1,8 @@
 //! Backups of a group: its export, cut into chunks and read back, is the group.
 
 use store::backup::{
-    BackupRefused, GroupBackup, GroupCheck, GroupExport, Manifest, Segment, SignedFile, SignedKind,
-    chunk,
+    BackupRefused, GroupBackup, GroupCheck, GroupExport, GroupReach, Manifest, Reach, Segment,
+    SignedFile, SignedKind, chunk,
 };
 use store::keys::Key;
 use store::{Command, Policy, Reply, StateDigest};
@@ -170,9 +170,12 @@ pub(crate) fn files(groups: [&mut Replica; 2]) -> Vec<(String, Vec<u8>)> {
         let covered = SignedFile::to_cover(kind, content, &[b"certificate", b"authority  "]);
         [covered.unwrap(), vec![6; 64]].concat()
     };
+    let at = GroupReach { group: GROUP, next: 5, last: [4; 32] };
+    let reach = Reach { cluster, created_ms: 1_700_000_000_002, groups: vec![at] }.encode();
     let (manifest, segment) = (manifest.encode(), segment.encode());
     lines.push(("signed_manifest".into(), signed(SignedKind::Manifest, &manifest)));
     lines.push(("signed_segment".into(), signed(SignedKind::Segment, &segment)));
+    lines.push(("signed_reach".into(), signed(SignedKind::Reach, &reach)));
     lines
 }
 
@@ -192,6 +195,9 @@ pub(crate) fn read_frozen(lines: &[(String, Vec<u8>)]) {
     let file = SignedFile::parse(SignedKind::Segment, line("signed_segment")).unwrap();
     let segment = Segment::parse(file.content).unwrap();
     assert_eq!((segment.from, segment.next, segment.facts.len()), (3, 5, 2));
+    let file = SignedFile::parse(SignedKind::Reach, line("signed_reach")).unwrap();
+    let reach = Reach::parse(file.content).unwrap();
+    assert_eq!((reach.groups.len(), reach.groups[0].next), (1, 5));
 }
 
 #[test]
