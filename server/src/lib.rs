@@ -4,6 +4,7 @@
 //! settings ─► config ─► run: engine ─► raft::Node ─► keyring ─► api::Service ─► listeners
 //!                        └─► drain: leaderships away ─► open calls end ─► sync ─► exit
 //! cluster: files, certificates, processes of whole clusters; used by dev, demo, bench, tests
+//! backup:  archives of whole clusters: taken, verified, restored, drilled; journals followed
 //! ```
 //!
 //! Promises: a node starts only from a configuration that was checked as a whole; it leaves
@@ -12,6 +13,7 @@
 //!
 //! Not here: what a request means (`api`), how it is replicated (`raft`), what is stored (`store`).
 
+pub mod backup;
 pub mod cluster;
 pub mod config;
 pub mod drain;

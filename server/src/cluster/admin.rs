@@ -67,6 +67,13 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether the endpoint may answer later.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, ConnectError::Unreachable { .. })
+    }
+}
+
 /// Makes the TLS configuration of an operator.
 ///
 /// # Errors
