@@ -2,6 +2,7 @@
 
 use client::{Class, ClientError};
 use server::{
+    backup::{BackupError, UsageError},
     cluster::{ClusterError, admin::ConnectError},
     settings::ConfigError,
 };
@@ -108,6 +109,28 @@ impl From<ClusterError> for Failure {
             | ClusterError::NoSuchNode(_) => Failure::usage(error),
             ClusterError::Refused { .. } => Failure::refused(error),
             _ => Failure::unavailable(error),
+        }
+    }
+}
+
+impl From<UsageError> for Failure {
+    fn from(error: UsageError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Failure {
+        match error {
+            BackupError::Usage(error) => error.into(),
+            BackupError::Refused(error) => Failure::refused(error),
+            BackupError::Damaged { .. } | BackupError::Export { .. } => Failure::integrity(error),
+            BackupError::Archive { .. } => Failure::unavailable(error),
+            BackupError::Connect(error) => error.into(),
+            BackupError::Node { endpoint, status } => Failure::from(*status).context(endpoint),
+            BackupError::Drill(error) => {
+                Failure::from(*error).context("running the temporary cluster")
+            }
         }
     }
 }

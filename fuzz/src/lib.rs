@@ -22,6 +22,7 @@ use seal::{DeviceKeys, EpochKey, RecoveryCode, RevokerCode, ServerKeyring, Sessi
 use server::config::Config;
 use server::settings::Source;
 use store::audit::AuditRecord;
+use store::backup::{Manifest, Reach, Segment, SignedFile, SignedKind, chunk};
 use store::engine::memory::MemoryEngine;
 use store::keys::Key;
 use store::{Command, Machine, Reply};
@@ -125,6 +126,26 @@ pub fn snapshots(data: &[u8]) {
         assert_eq!(counted.ok(), Some(machine.digest()), "the digest is that of the state");
     } else {
         assert_eq!(machine.digest(), before, "a refused snapshot changes nothing");
+    }
+}
+
+/// A file of an archive: whatever parses is written back as it was.
+pub fn backups(data: &[u8]) {
+    let _ = chunk::read_keyed(data);
+    if let Ok(file) = SignedFile::parse(SignedKind::Manifest, data)
+        && let Ok(manifest) = Manifest::parse(file.content)
+    {
+        assert_eq!(manifest.encode(), file.content, "a manifest has one form");
+    }
+    if let Ok(file) = SignedFile::parse(SignedKind::Segment, data)
+        && let Ok(segment) = Segment::parse(file.content)
+    {
+        assert_eq!(segment.encode(), file.content, "a segment has one form");
+    }
+    if let Ok(file) = SignedFile::parse(SignedKind::Reach, data)
+        && let Ok(reach) = Reach::parse(file.content)
+    {
+        assert_eq!(reach.encode(), file.content, "a reach has one form");
     }
 }
 

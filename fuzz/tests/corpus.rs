@@ -116,6 +116,12 @@ fn snapshots() {
 }
 
 #[test]
+fn backups() {
+    let seeds = lines_of_hex("store/tests/formats/v001_backup.hex");
+    run("backups", &seeds, fuzz::backups);
+}
+
+#[test]
 fn requests() {
     let seeds: Vec<_> = (0..7_u8)
         .flat_map(|kind| {

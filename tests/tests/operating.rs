@@ -53,6 +53,7 @@ pages! {
     join_and_replace "join-and-replace.md",
     drain_and_upgrade "drain-and-upgrade.md",
     certificate_renewal "certificate-renewal.md",
+    backup_and_restore "backup-and-restore.md",
     metrics "metrics.md",
 }
 

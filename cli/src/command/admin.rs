@@ -1,5 +1,6 @@
 //! `holdfast admin`: what an operator's certificate may do.
 
+mod backup;
 mod connection;
 mod show;
 
@@ -79,9 +80,18 @@ enum AdminCommand {
     Nodes,
     /// The groups: leader, term, positions, voters with data centre and lag.
     Groups,
+    /// Take a backup of everything, sealed as it is stored, read it back, and sign for it.
+    Backup(backup::BackupArgs),
+    /// Keep beside the backups what must never go back: revocations, erasures, key generations.
+    Journal(backup::JournalArgs),
+    /// Bring a backup into a fresh cluster, together with the journal.
+    Restore(backup::RestoreArgs),
 }
 
 pub(crate) async fn run(args: AdminArgs, output: &Output) -> Result<(), Failure> {
+    if let AdminCommand::Backup(backup) = args.command {
+        return backup::run(backup, &args.operator, output).await;
+    }
     let connection = Connection::new(&args.operator)?;
     match args.command {
         AdminCommand::Bootstrap { peers, wallet_groups, allow_single_dc, region } => {
@@ -145,6 +155,9 @@ pub(crate) async fn run(args: AdminArgs, output: &Output) -> Result<(), Failure>
                 .await?;
             show::groups(&reply.groups, output);
         }
+        AdminCommand::Backup(_) => {}
+        AdminCommand::Journal(args) => backup::journal(args, &connection, output).await?,
+        AdminCommand::Restore(args) => backup::restore(args, &connection, output).await?,
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::program::{bless, holdfast};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Every command, as a person asks for its help.
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 41] = [
     "",
     "demo",
     "dev",
@@ -40,6 +40,11 @@ const COMMANDS: [&str; 36] = [
     "admin status",
     "admin nodes",
     "admin groups",
+    "admin backup",
+    "admin backup verify",
+    "admin backup list",
+    "admin journal",
+    "admin restore",
     "bench",
     "bench push",
 ];
@@ -93,6 +98,13 @@ fn a_wrong_call_is_told_what_is_wrong_and_ends_with_2() {
         "admin bootstrap --wallet-groups 0 h:1",
         "admin transfer --group 1",
         "admin status --dev /nonexistent --ca /x",
+        "admin backup",
+        "admin backup --to /nonexistent/archive",
+        "admin backup --to /tmp/x verify --from /tmp/x",
+        "admin backup verify --from /nonexistent/archive",
+        "admin backup list --from /nonexistent/archive --ca /nonexistent/ca.pem",
+        "admin journal --to /tmp/x --every 9",
+        "admin restore --from /tmp/x --journal /tmp/y --without-journal",
         "bench push --clients 0",
         "bench push --endpoints https://h:1",
         "bench failover",

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use anyhow::anyhow;
 use proto::admin::{NodesRequest, admin_client::AdminClient};
 use rustls::ClientConfig;
+use server::backup::Nodes;
 use server::cluster::{
     Description,
     admin::{OperatorFiles, connect, operator_tls},
@@ -38,9 +39,29 @@ pub(crate) struct OperatorArgs {
     dev: Option<PathBuf>,
 }
 
+impl OperatorArgs {
+    /// Whether a cluster was named at all.
+    pub(crate) fn names_cluster(&self) -> bool {
+        self.dev.is_some() || !self.endpoints.is_empty()
+    }
+
+    /// The authority alone, which is enough to verify.
+    pub(crate) fn authority(&self) -> Result<PathBuf, Failure> {
+        match (&self.ca, &self.dev) {
+            (Some(ca), _) => Ok(ca.clone()),
+            (None, Some(dir)) => Ok(Description::load(dir).map_err(Failure::usage)?.ca),
+            (None, None) => Err(Failure::usage(anyhow!(
+                "--ca is missing; name the authority of the cluster that was backed up, or a local \
+                 cluster with --dev DIR"
+            ))),
+        }
+    }
+}
+
 /// A way to the nodes of one cluster.
 pub(crate) struct Connection {
     endpoints: Vec<String>,
+    files: OperatorFiles,
     tls: Arc<ClientConfig>,
 }
 
@@ -73,11 +94,21 @@ impl Connection {
                 "--endpoints is missing; name at least one https://HOST:PORT"
             )));
         }
-        Ok(Connection { endpoints, tls: operator_tls(&files)? })
+        Ok(Connection { endpoints, tls: operator_tls(&files)?, files })
     }
 
     pub(crate) fn endpoints(&self) -> &[String] {
         &self.endpoints
+    }
+
+    /// The operator's files.
+    pub(crate) fn files(&self) -> &OperatorFiles {
+        &self.files
+    }
+
+    /// The same nodes for what is asked of a whole cluster.
+    pub(crate) fn nodes(&self) -> Nodes {
+        Nodes::new(self.endpoints.clone(), self.tls.clone())
     }
 
     /// The same cluster without one node: what shall become of a node is asked of the others, as it
@@ -89,7 +120,7 @@ impl Connection {
         let mut endpoints: Vec<String> = others.map(|node| node.endpoint.clone()).collect();
         endpoints.sort_by_key(|endpoint| !self.endpoints.contains(endpoint));
         let endpoints = if endpoints.is_empty() { self.endpoints } else { endpoints };
-        Ok(Connection { endpoints, tls: self.tls })
+        Ok(Connection { endpoints, tls: self.tls, files: self.files })
     }
 
     /// A connection to exactly this endpoint.

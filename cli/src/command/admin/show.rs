@@ -1,7 +1,7 @@
 //! The answers of a cluster to its operator, as text and as JSON.
 
 use crate::output::Output;
-use proto::admin::{BootstrapReply, Group, JoinReply, Node, Promise, StatusReply};
+use proto::admin::{BackupNote, BootstrapReply, Group, JoinReply, Node, Promise, StatusReply};
 use serde_json::{Value, json};
 
 pub(super) fn bootstrapped(reply: &BootstrapReply, output: &Output) {
@@ -38,6 +38,8 @@ pub(super) fn status(reply: &StatusReply, output: &Output) {
             "self_healing": promise_json(reply.self_healing.as_ref()),
             "nodes": nodes_json(&reply.nodes),
             "groups": groups_json(&reply.groups),
+            "backup_taken": backup_json(reply.backup_taken.as_ref()),
+            "backup_verified": backup_json(reply.backup_verified.as_ref()),
         }));
     }
     let lock = if reply.locked { ", LOCKED: run `holdfast admin unlock`" } else { "" };
@@ -49,6 +51,8 @@ pub(super) fn status(reply: &StatusReply, output: &Output) {
     output.line(format!("cluster       {}", hex(&reply.cluster)));
     output.line(format!("zero_loss     {}", promise_text(reply.zero_loss.as_ref())));
     output.line(format!("self_healing  {}", promise_text(reply.self_healing.as_ref())));
+    output.line(format!("backup        {}", backup_text(reply.backup_taken.as_ref())));
+    output.line(format!("drill         {}", backup_text(reply.backup_verified.as_ref())));
     output.line("");
     print_nodes(&reply.nodes, output);
     output.line("");
@@ -111,6 +115,14 @@ fn replicas_text(group: &Group) -> String {
         format!("{}{learner} ({}, {lag})", replica.name, replica.dc)
     });
     each.collect::<Vec<_>>().join("  ")
+}
+
+fn backup_text(note: Option<&BackupNote>) -> String {
+    note.map_or_else(|| "never".to_owned(), |note| server::backup::time_text(note.time_ms))
+}
+
+fn backup_json(note: Option<&BackupNote>) -> Value {
+    note.map_or(Value::Null, |note| json!({ "hash": hex(&note.backup), "time_ms": note.time_ms }))
 }
 
 fn promise_text(promise: Option<&Promise>) -> String {
