@@ -100,7 +100,7 @@ impl Archive {
         file: &str,
     ) -> impl FnOnce(object_store::Error) -> BackupError {
         let (place, file) = (self.place.clone(), file.to_owned());
-        move |source| BackupError::Archive { place, doing, file, source }
+        move |source| BackupError::Archive { place, doing, file, source: source.into() }
     }
 
     /// The bytes of a file; none if it is not there.

@@ -41,7 +41,7 @@ pub enum BackupError {
         /// The file, below its root.
         file: String,
         /// What the store said.
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// No node could be reached.
     #[error(transparent)]
