@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use store::formats::Levels;
 use types::Role;
 
 use crate::timing::Timing;
@@ -30,4 +31,6 @@ pub struct NodeConfig {
     pub timing: Timing,
     /// Bytes of commands of all groups that may wait or be under way.
     pub proposal_bytes: usize,
+    /// What the program knows of formats.
+    pub levels: Levels,
 }

@@ -43,6 +43,12 @@ pub enum ProposeError {
         /// The most an entry may carry.
         limit: usize,
     },
+    /// It was not proposed: not every node could read it yet.
+    #[error("{reason}")]
+    TooEarly {
+        /// Which level it needs, and who does not know it.
+        reason: String,
+    },
     /// It was not proposed: this node is stopping, or has no such group.
     #[error("this node is stopping or does not hold the group")]
     Stopped,
@@ -92,6 +98,17 @@ pub enum StartError {
         group: types::GroupId,
         /// What openraft said.
         reason: String,
+    },
+    /// The program is older than what the cluster writes.
+    #[error(
+        "this program knows format level {known}, and its cluster has begun level {level}: start a newer one; \
+         nothing was changed"
+    )]
+    TooOld {
+        /// The level of the cluster.
+        level: u8,
+        /// The highest level that the program knows.
+        known: u8,
     },
     /// A thread could not be started.
     #[error("start a thread")]

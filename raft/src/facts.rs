@@ -15,6 +15,10 @@ pub(crate) struct Facts {
     pub(crate) cluster: Option<ClusterRow>,
     pub(crate) placements: BTreeMap<GroupId, PlacementRow>,
     slots: BTreeMap<u8, SlotMapRow>,
+    /// The format level that the cluster has begun; 0 before it is known.
+    pub(crate) level: u8,
+    /// The levels that nodes have announced.
+    pub(crate) levels: BTreeMap<NodeId, u8>,
 }
 
 impl Facts {
@@ -28,7 +32,9 @@ impl Facts {
             }
         }
         let placements = reader.placements()?.into_iter().collect();
-        Ok((Facts { cluster, placements, slots }, Roster::new(reader.nodes()?)))
+        let (level, levels) = (reader.level()?, reader.node_levels()?.into_iter().collect());
+        let facts = Facts { cluster, placements, slots, level, levels };
+        Ok((facts, Roster::new(reader.nodes()?)))
     }
 
     /// The group that owns a wallet's slot.

@@ -29,6 +29,7 @@ mod frozen;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identity;
+mod level;
 pub mod listener;
 mod log;
 mod machine;

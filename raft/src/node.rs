@@ -118,6 +118,7 @@ impl Inner {
                 .map_or_else(Bytes::new, |place| Bytes::copy_from_slice(place.cluster.as_bytes())),
             node: place.map_or(0, |place| place.node.0),
             roster: self.roster.load().to_proto(),
+            level: config.levels.known.into(),
         }
     }
 
@@ -197,6 +198,7 @@ impl Node {
             });
         }
         let group = self.inner.group(group).ok_or(ProposeError::Stopped)?;
+        self.inner.may_propose(command).map_err(|reason| ProposeError::TooEarly { reason })?;
         let bytes =
             command.encode().map_err(|store::CommandError::TooLarge { found, limit }| {
                 ProposeError::TooLarge { bytes: found, limit }

@@ -135,6 +135,8 @@ pub struct ClusterNode {
     pub endpoint: String,
     /// `HOST:PORT`, as peers are told.
     pub peer: String,
+    /// Another program than the cluster's, to start it with.
+    program: Option<PathBuf>,
     process: Option<NodeProcess>,
     _ports: [ReservedPort; 2],
 }
@@ -185,6 +187,15 @@ impl Cluster {
         self.nodes.get_mut(n).ok_or(ClusterError::NoSuchNode(n))
     }
 
+    /// Has a node run another program from its next start on, as an upgrade of its machine does.
+    ///
+    /// # Errors
+    /// There is none with this number.
+    pub fn install(&mut self, n: usize, program: PathBuf) -> Result<(), ClusterError> {
+        self.node(n)?.program = Some(program);
+        Ok(())
+    }
+
     /// The number of the node with this name.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.nodes.iter().position(|node| node.plan.name == name)
@@ -223,7 +234,8 @@ impl Cluster {
         let node = self.node(n)?;
         if node.process.is_none() {
             let log = node.log();
-            let process = NodeProcess::start(&program, &node.plan.name, &node.config, &log, tie)?;
+            let program = node.program.as_ref().unwrap_or(&program);
+            let process = NodeProcess::start(program, &node.plan.name, &node.config, &log, tie)?;
             node.process = Some(process);
         }
         Ok(())

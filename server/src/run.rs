@@ -24,6 +24,7 @@ use std::{
     fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration,
 };
 use store::engine::rocks::{Memory, RocksEngine};
+use store::formats::Levels;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -33,6 +34,14 @@ use tracing::info;
 /// # Errors
 /// It did not start, or could not go on. [`RunError::ending`] says what to do about it.
 pub async fn run(config: Config) -> Result<(), RunError> {
+    run_with(config, Levels::OF_THIS_RELEASE).await
+}
+
+/// Runs a node of a program that knows these formats until a signal ends it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(config: Config, levels: Levels) -> Result<(), RunError> {
     let leave = drain::on_signals().map_err(RunError::Signals)?;
     let supervisor = Arc::new(Supervisor::of_environment());
     let certificates = tls::load(&config)?;
@@ -41,7 +50,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let engine = open(&config).await?;
     let mut registry = Registry::default();
     let peer_tls = certificates.peer.clone();
-    let node = Node::start(node_config(&config), engine, peer_tls, &mut registry).await?;
+    let node = Node::start(node_config(&config, levels), engine, peer_tls, &mut registry).await?;
     // Not before: whoever calls a node that is still starting is refused at once and asks another
     // one, and does not wait on a port that is open and silent. Nodes that start together call each
     // other first of all.
@@ -161,8 +170,9 @@ async fn open(config: &Config) -> Result<Arc<RocksEngine>, RunError> {
         .map_err(RunError::Engine)
 }
 
-fn node_config(config: &Config) -> NodeConfig {
+fn node_config(config: &Config, levels: Levels) -> NodeConfig {
     NodeConfig {
+        levels,
         name: config.identity.name.clone(),
         dc: config.identity.dc.clone(),
         role: config.role,

@@ -15,6 +15,35 @@
 //! frozen file beside the old ones, which are never edited; and a new command is proposed only once
 //! every node of the cluster can read it.
 
+use crate::command::Command;
+
+/// The format level that every cluster begins with.
+pub const FIRST_LEVEL: u8 = 1;
+/// The format level that this release knows: it reads and writes all formats up to it.
+pub const LEVEL: u8 = 1;
+
+/// What a program knows of formats. A cluster begins a level when every node of it runs a program that
+/// knows it, and goes never back; what needs a level is not proposed before.
+#[derive(Clone, Copy, Debug)]
+pub struct Levels {
+    /// The highest level that the program knows.
+    pub known: u8,
+    /// From which level on a command may be proposed.
+    pub since: fn(&Command) -> u8,
+}
+
+impl Levels {
+    /// Those of this release.
+    pub const OF_THIS_RELEASE: Levels = Levels { known: LEVEL, since };
+}
+
+/// A command that a later level brings has its arm here.
+fn since(command: &Command) -> u8 {
+    match command {
+        Command::Push(_) | Command::System(..) => FIRST_LEVEL,
+    }
+}
+
 /// One change of a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FormatChange {

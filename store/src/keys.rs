@@ -138,6 +138,10 @@ pub enum Key {
     Epoch(u32),
     /// The last backup that was taken (0), or restored elsewhere and compared (1).
     Backup(u8),
+    /// The format level that the cluster has begun.
+    Level,
+    /// The format level that a node's program knows.
+    NodeLevel(NodeId),
 }
 
 impl Key {
@@ -173,6 +177,8 @@ impl Key {
             Key::SlotMap(_) => 51,
             Key::Epoch(_) => 52,
             Key::Backup(_) => 53,
+            Key::Level => 54,
+            Key::NodeLevel(_) => 55,
         }
     }
 
@@ -190,6 +196,8 @@ impl Key {
                 | Key::SlotMap(_)
                 | Key::Epoch(_)
                 | Key::Backup(_)
+                | Key::Level
+                | Key::NodeLevel(_)
         )
     }
 
@@ -225,6 +233,8 @@ impl Key {
             Key::SlotMap(_) => "the slot map",
             Key::Epoch(_) => "a key epoch",
             Key::Backup(_) => "a backup",
+            Key::Level => "the format level",
+            Key::NodeLevel(_) => "a node's format level",
         }
     }
 
@@ -246,7 +256,7 @@ impl Key {
                 writer.u64(*number)
             }
             Key::Applied | Key::Standing | Key::Policy | Key::Slots | Key::Cluster => writer,
-            Key::JournalEnd | Key::Restore => writer,
+            Key::JournalEnd | Key::Restore | Key::Level => writer,
             Key::Locator(locator) => writer.fixed(locator.as_bytes()),
             Key::AuditLeaf(number) | Key::ReceiptOrder(number) | Key::Journal(number) => {
                 writer.u64(*number)
@@ -255,7 +265,7 @@ impl Key {
             Key::Receipt(caller, request) => {
                 writer.fixed(caller.as_bytes()).fixed(request.as_bytes())
             }
-            Key::Node(node) => writer.u64(node.0),
+            Key::Node(node) | Key::NodeLevel(node) => writer.u64(node.0),
             Key::Placement(group) => writer.fixed(&group.0.to_be_bytes()),
             Key::SlotMap(region) => writer.u8(*region),
             Key::Backup(kind) => writer.u8(*kind),
@@ -342,6 +352,8 @@ fn of_group(table: u8, reader: &mut Reader<'_>) -> Result<Key, FormatError> {
         51 => Key::SlotMap(reader.u8("region")?),
         52 => Key::Epoch(reader.u32("epoch")?),
         53 => Key::Backup(reader.u8("kind")?),
+        54 => Key::Level,
+        55 => Key::NodeLevel(NodeId(reader.u64("node")?)),
         _ => return Err(unknown_table()),
     })
 }

@@ -33,6 +33,7 @@ mod cluster;
 mod floor;
 pub(crate) mod incarnation;
 mod journal;
+mod level;
 mod locators;
 mod placement;
 mod push;

@@ -27,7 +27,7 @@ pub use group::{
     SlotSpan, SlotsRow, StandingRow,
 };
 pub use ring::Ring;
-pub use system::{BackupRow, ClusterRow, EpochRow, EpochState, PlacementRow, SlotMapRow};
+pub use system::{BackupRow, ClusterRow, EpochRow, EpochState, LevelRow, PlacementRow, SlotMapRow};
 pub use wallet::{EntryRow, FloorRow, HeadHashRow, LinkRow, RemovalRow, TombstoneRow, WalletRow};
 
 /// Reads the value of a row that came from elsewhere, to see whether it is one.
@@ -61,5 +61,6 @@ pub(crate) fn check(key: &Key, value: &[u8]) -> Result<(), DecodeError> {
         Key::SlotMap(_) => codec::decode::<SlotMapRow>(value).map(drop),
         Key::Epoch(_) => codec::decode::<EpochRow>(value).map(drop),
         Key::Backup(_) => codec::decode::<BackupRow>(value).map(drop),
+        Key::Level | Key::NodeLevel(_) => codec::decode::<LevelRow>(value).map(drop),
     }
 }

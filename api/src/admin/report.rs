@@ -17,6 +17,7 @@ pub(crate) struct Report {
     status: NodeStatus,
     /// The last backups: taken, and compared.
     backups: [Option<BackupRow>; 2],
+    level: u8,
     described: BTreeMap<NodeId, DescribeReply>,
 }
 
@@ -38,7 +39,7 @@ impl Report {
             described.insert(own, inner.describe());
         }
         let backups = backups(inner);
-        Self { own, status, backups, described }
+        Self { own, status, backups, level: node.level(), described }
     }
 
     /// Everything.
@@ -58,6 +59,7 @@ impl Report {
             groups: self.groups(),
             backup_taken: self.backups[0].map(note),
             backup_verified: self.backups[1].map(note),
+            format_level: self.level.into(),
         }
     }
 

@@ -275,6 +275,10 @@ impl From<ProposeError> for VaultError {
             ProposeError::Unknown => Self::Unknown,
             ProposeError::Overloaded => Self::Overloaded,
             ProposeError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+            // Where levels are decided, it is refused in the same words.
+            ProposeError::TooEarly { reason } => {
+                Self::Rejected(Rejection::Refused { code: "level".to_owned(), message: reason })
+            }
             ProposeError::Stopped => Self::Unavailable("this node is stopping"),
         }
     }

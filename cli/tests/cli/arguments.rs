@@ -5,13 +5,14 @@ use crate::program::{bless, holdfast};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Every command, as a person asks for its help.
-const COMMANDS: [&str; 41] = [
+const COMMANDS: [&str; 42] = [
     "",
     "demo",
     "dev",
     "cluster",
     "cluster new",
     "cluster add",
+    "cluster renew",
     "node",
     "wallet",
     "wallet create",

@@ -95,6 +95,8 @@ impl Inner {
         let after = Reader::open(self.engine.as_ref(), group).and_then(|reader| reader.acts());
         let after = after.map_err(|fault| ClusterError::Unavailable(chain(&fault)))?;
         let until = Instant::now() + ACT;
+        let whole = Command::System(order.act(after), Box::new(command.clone()));
+        self.may_propose(&whole).map_err(ClusterError::Refused)?;
         let mut asked = None;
         loop {
             let proposed = Command::System(order.act(after), Box::new(command.clone())).encode();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proto::peer::AdoptRequest;
 use store::Reader;
 use store::command::{SystemCommand, SystemReply};
+use store::formats::FIRST_LEVEL;
 use types::{ClusterId, GroupId, NodeId, NodeInfo, NodeState};
 
 use crate::error::{ClusterError, chain};
@@ -39,8 +40,16 @@ impl Node {
                 reply.name
             )));
         }
+        // A program that says nothing is of the first release.
+        let knows = reply.level.max(FIRST_LEVEL.into());
         let node = describe(NodeId(0), found, reply).map_err(ClusterError::Refused)?;
-        let (_, roster) = self.system().await?;
+        let (facts, roster) = self.system().await?;
+        if knows < facts.level.into() {
+            return Err(ClusterError::Refused(format!(
+                "node {} runs a program that knows format level {knows}, and the cluster is at {}: start a newer one",
+                node.name, facts.level
+            )));
+        }
         let before = roster.nodes().find(|known| known.incarnation == node.incarnation);
         if before.is_some_and(|known| known.state == NodeState::Removed) {
             return Err(ClusterError::Refused(format!(

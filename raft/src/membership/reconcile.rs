@@ -82,6 +82,10 @@ pub(crate) fn start(node: &Arc<Inner>) {
             if known.cluster.is_some() && !reconciler.node.draining.is_cancelled() {
                 reconciler.look(&known);
                 reconciler.announce().await;
+                let run = reconciler.run.to_be_bytes();
+                let order =
+                    |parts: &[&[u8]]| reconciler.order(&[&[run.as_slice()], parts].concat());
+                reconciler.node.tell_level(&known, order).await;
             }
             let _ = timeout(LOOK, facts.changed()).await;
         }

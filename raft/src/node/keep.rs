@@ -49,7 +49,7 @@ impl Inner {
     fn refresh(&self) -> Result<(), Fault> {
         let reader = Reader::open(self.engine.as_ref(), GroupId::SYSTEM)?;
         let (facts, roster) = Facts::read(&reader)?;
-        if facts.cluster.is_none() {
+        if facts.cluster.is_none() || self.end_if_too_old(&facts) {
             return Ok(());
         }
         if **self.roster.load() != roster {

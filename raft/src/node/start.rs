@@ -107,6 +107,7 @@ impl Node {
 
 impl Inner {
     async fn begin(self: Arc<Self>) -> Result<(), StartError> {
+        self.check_level()?;
         self.ask_seeds().await?;
         match self.identity.load().place {
             Some(place) => self.run_groups(place).await,

@@ -12,6 +12,7 @@ use raft::{
 };
 use store::command::SystemCommand;
 use store::engine::rocks::{Memory, RocksEngine};
+use store::formats::Levels;
 use store::{Caller, Command, Policy, Reply};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -97,6 +98,7 @@ impl Machine {
             seeds: self.seeds.clone(),
             timing: self.timing.clone(),
             proposal_bytes: raft::PROPOSAL_BYTES,
+            levels: Levels::OF_THIS_RELEASE,
         }
     }
 

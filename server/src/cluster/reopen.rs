@@ -55,6 +55,7 @@ fn known_node(node: &NodeDescription) -> Result<ClusterNode, ClusterError> {
         config: node.dir.join("config.toml"),
         endpoint: node.endpoint.clone(),
         peer: node.peer.clone(),
+        program: None,
         process: None,
         _ports: ports,
     })

@@ -188,6 +188,7 @@ fn local_node(
         config: written.config,
         endpoint: addresses.advertise_public,
         peer: addresses.advertise_peer,
+        program: None,
         process: None,
         _ports: ports,
     })

@@ -87,7 +87,7 @@ impl RunError {
             RunError::Start(error) => match error {
                 StartError::Identity(raft::IdentityError::Io { .. }) => Ending::Unavailable,
                 StartError::Identity(raft::IdentityError::Damaged { .. }) => Ending::Damaged,
-                StartError::Identity(_) => Ending::Refused,
+                StartError::Identity(_) | StartError::TooOld { .. } => Ending::Refused,
                 StartError::Log(LogError::WentBack { .. }) => Ending::Damaged,
                 StartError::State { source, .. } | StartError::Engine(source) => of_fault(source),
                 StartError::Facts(_) => Ending::Damaged,

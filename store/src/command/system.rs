@@ -94,6 +94,18 @@ pub enum SystemCommand {
         /// When, in Unix milliseconds. An earlier one than is known changes nothing.
         time_ms: u64,
     },
+    /// Says up to which format level a node's program knows. Refused below the cluster's.
+    AnnounceLevel {
+        /// The node.
+        node: NodeId,
+        /// The level.
+        level: u8,
+    },
+    /// Begins the next format level, for ever. Refused until every node that was not removed knows it.
+    BeginLevel {
+        /// The level.
+        level: u8,
+    },
 }
 
 /// How a cluster begins.

@@ -47,6 +47,7 @@ fn of_group() -> impl Strategy<Value = Key> {
             Key::Slots,
             Key::JournalEnd,
             Key::Restore,
+            Key::Level,
             Key::Cluster
         ]),
         bytes().prop_map(|locator| Key::Locator(Locator::from_bytes(locator))),
@@ -59,6 +60,7 @@ fn of_group() -> impl Strategy<Value = Key> {
         number().prop_map(Key::ReceiptOrder),
         number().prop_map(Key::Journal),
         number().prop_map(|node| Key::Node(NodeId(node))),
+        number().prop_map(|node| Key::NodeLevel(NodeId(node))),
         any::<u32>().prop_map(|group| Key::Placement(GroupId(group))),
         any::<u8>().prop_map(Key::SlotMap),
         any::<u32>().prop_map(Key::Epoch),

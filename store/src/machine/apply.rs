@@ -6,7 +6,7 @@
 use types::rejection::Rejection;
 
 use super::view::View;
-use super::{audit, bootstrap, cluster, placement, push, receipts, restore};
+use super::{audit, bootstrap, cluster, level, placement, push, receipts, restore};
 use crate::act::Act;
 use crate::audit::AuditKind;
 use crate::command::{Command, Reply, SystemCommand, SystemReply};
@@ -91,6 +91,8 @@ fn system(view: &mut View<'_>, act: &Act, command: &SystemCommand) -> Result<Sys
         SystemCommand::NoteBackup { backup, verified, time_ms } => {
             restore::note(view, *backup, *verified, *time_ms)
         }
+        SystemCommand::AnnounceLevel { node, level } => level::announce(view, *node, *level),
+        SystemCommand::BeginLevel { level } => level::begin(view, *level),
         // Done above.
         SystemCommand::BeginRestore { .. }
         | SystemCommand::RestoreRows { .. }

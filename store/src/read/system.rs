@@ -6,8 +6,9 @@ use types::node::NodeInfo;
 
 use super::Reader;
 use crate::fault::Fault;
+use crate::formats::FIRST_LEVEL;
 use crate::keys::{Home, Key};
-use crate::rows::{BackupRow, ClusterRow, EpochRow, PlacementRow, SlotMapRow};
+use crate::rows::{BackupRow, ClusterRow, EpochRow, LevelRow, PlacementRow, SlotMapRow};
 
 /// Every method fails as [`Reader::applied`] does.
 impl Reader {
@@ -55,6 +56,22 @@ impl Reader {
     /// The last backup that was taken, or with `verified` the last that was compared.
     pub fn backup(&self, verified: bool) -> Result<Option<BackupRow>, Fault> {
         self.get(&Key::Backup(verified.into()))
+    }
+
+    /// The format level that the cluster has begun.
+    pub fn level(&self) -> Result<u8, Fault> {
+        let row = self.get::<LevelRow>(&Key::Level)?;
+        Ok(row.map_or(FIRST_LEVEL, |row| row.level))
+    }
+
+    /// The format levels that nodes have announced, by node; none for a node that has not yet.
+    pub fn node_levels(&self) -> Result<Vec<(NodeId, u8)>, Fault> {
+        let range = (Key::NodeLevel(NodeId(0)), Key::NodeLevel(NodeId(u64::MAX)));
+        let known = self.collect(range, |key, row: LevelRow| match key {
+            Key::NodeLevel(node) => Some((node, row.level)),
+            _ => None,
+        })?;
+        Ok(known.into_iter().flatten().collect())
     }
 
     /// The key epochs, by number from 1 on.

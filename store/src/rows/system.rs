@@ -20,6 +20,13 @@ pub struct ClusterRow {
     pub epoch: u32,
 }
 
+/// A format level: see [`crate::formats::Levels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelRow {
+    /// The level.
+    pub level: u8,
+}
+
 /// Where a group's replicas should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacementRow {

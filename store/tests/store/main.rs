@@ -7,6 +7,7 @@ mod damage;
 mod dishonest;
 mod engines;
 mod formats;
+mod levels;
 mod model;
 mod receipts;
 mod replicas;

@@ -191,6 +191,7 @@ impl Member {
             seeds: Vec::new(),
             timing: Timing::default(),
             proposal_bytes: raft::PROPOSAL_BYTES,
+            levels: store::formats::Levels::OF_THIS_RELEASE,
         };
         let mut registry = Registry::default();
         let node = Node::start(config, Arc::new(MemoryEngine::new()), tls.clone(), &mut registry)

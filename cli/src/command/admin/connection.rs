@@ -22,17 +22,18 @@ pub(crate) struct OperatorArgs {
         global = true,
         value_name = "URL",
         value_delimiter = ',',
-        env = "HOLDFAST_ENDPOINTS"
+        env = "HOLDFAST_ENDPOINTS",
+        hide_env_values = true
     )]
     endpoints: Vec<String>,
     /// The authority of the cluster.
-    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CA")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
     /// The operator's certificate.
-    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CERT")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CERT", hide_env_values = true)]
     cert: Option<PathBuf>,
     /// Its key.
-    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_KEY")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_KEY", hide_env_values = true)]
     key: Option<PathBuf>,
     /// The directory of a `holdfast dev` cluster, in place of the four above.
     #[arg(long, global = true, value_name = "DIR", conflicts_with_all = ["ca", "cert", "key"])]

@@ -36,6 +36,7 @@ pub(super) fn status(reply: &StatusReply, output: &Output) {
             "locked": reply.locked,
             "zero_loss": promise_json(reply.zero_loss.as_ref()),
             "self_healing": promise_json(reply.self_healing.as_ref()),
+            "format_level": reply.format_level,
             "nodes": nodes_json(&reply.nodes),
             "groups": groups_json(&reply.groups),
             "backup_taken": backup_json(reply.backup_taken.as_ref()),
@@ -51,6 +52,7 @@ pub(super) fn status(reply: &StatusReply, output: &Output) {
     output.line(format!("cluster       {}", hex(&reply.cluster)));
     output.line(format!("zero_loss     {}", promise_text(reply.zero_loss.as_ref())));
     output.line(format!("self_healing  {}", promise_text(reply.self_healing.as_ref())));
+    output.line(format!("format_level  {}", reply.format_level));
     output.line(format!("backup        {}", backup_text(reply.backup_taken.as_ref())));
     output.line(format!("drill         {}", backup_text(reply.backup_verified.as_ref())));
     output.line("");

@@ -37,6 +37,7 @@ async fn a_joint_membership_that_is_found_is_finished() {
         seeds: Vec::new(),
         timing: Timing::default(),
         proposal_bytes: crate::PROPOSAL_BYTES,
+        levels: store::formats::Levels::OF_THIS_RELEASE,
     };
     let tls = certificates::Ca::new().node("node-1", "a");
     let engine = Arc::new(MemoryEngine::new());

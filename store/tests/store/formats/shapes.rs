@@ -63,6 +63,7 @@ pub(super) fn of_row(key: &Key) -> Shape {
             fields([Array(32), Number, digest, Bytes, Number, Byte])
         }
         Key::Backup(_) => fields([Array(32), Number]),
+        Key::Level | Key::NodeLevel(_) => Byte,
         Key::Applied => {
             let digest = fields([Number, Number, Number, Number]);
             fields([option(position()), option(fields([position(), Bytes])), digest])
@@ -129,5 +130,7 @@ fn system() -> Shape {
         fields([Array(32), list(fact())]),
         fields([Array(32), Number, fields([Number, Number, Number, Number])]),
         fields([Array(32), Byte, Number]),
+        fields([Number, Byte]),
+        Byte,
     ])
 }
