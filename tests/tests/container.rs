@@ -71,11 +71,13 @@ impl Drop for Buildah {
     }
 }
 
-/// A process and all that it started.
+/// A process and all that it started, from whichever of its threads.
 fn descendants(pid: u32) -> Vec<u32> {
-    let children =
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.flat_map(|thread| {
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()
+    });
     std::iter::once(pid).chain(children.flat_map(descendants)).collect()
 }
 
