@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice fix bench fuzz
+.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice fix bench fuzz controls
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ fuzz-slice: setup # a minute of all targets together, the same inputs each time
 
 fuzz: setup ## an hour of fuzzing; SECONDS_EACH=N for another time for each target
 	@bash xtask/fuzz.sh $(or $(SECONDS_EACH),514)
+
+controls: build ## shows that the tests of durability and repair fail where the protection is taken out
+	@bash xtask/controls.sh $(CONTROLS)
 
 fix: ## format and apply what clippy knows how to apply
 	$(CARGO) fmt --all

@@ -18,7 +18,7 @@ use raft::Node;
 use tokio::time::timeout;
 use tonic::{Code as Grpc, Request, Status};
 use tracing::Instrument;
-use types::{NodeId, NodeState};
+use types::NodeId;
 
 use crate::door::Deadline;
 use crate::grpc::MESSAGE_MAX;
@@ -113,7 +113,7 @@ impl Forwarder {
     }
 
     fn channel(&self, to: NodeId) -> Option<tonic::transport::Channel> {
-        let node = self.node.node(to).filter(|node| node.state != NodeState::Removed)?;
+        let node = self.node.node(to).filter(|node| node.state.counts())?;
         let own = self.node.identity().place.map(|place| place.node);
         if own == Some(node.id) { None } else { self.node.channel(node.id) }
     }

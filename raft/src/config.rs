@@ -6,6 +6,7 @@ use store::formats::Levels;
 use types::Role;
 
 use crate::timing::Timing;
+use crate::upkeep::Upkeep;
 
 /// What [`NodeConfig::proposal_bytes`] is unless somebody knows better.
 pub const PROPOSAL_BYTES: usize = 128 << 20;
@@ -33,4 +34,6 @@ pub struct NodeConfig {
     pub proposal_bytes: usize,
     /// What the program knows of formats.
     pub levels: Levels,
+    /// How it looks after itself.
+    pub upkeep: Upkeep,
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Write;
 
+use store::Damage;
 use types::NodeInfo;
 
 use crate::identity::IdentityError;
@@ -85,6 +86,26 @@ pub enum StartError {
         #[source]
         source: store::Fault,
     },
+    /// Something in the node's directory is not what it wrote. A note is left for the next start.
+    #[error(
+        "{found}; this node promises nothing from here on. Start it again: it rebuilds what is damaged \
+         from the other nodes, and takes a new id if its log cannot be believed (docs/operating/damage.md)"
+    )]
+    Damaged {
+        /// What was found, and where.
+        found: String,
+    },
+    /// A repair could not go on.
+    #[error("{action} {path}")]
+    Repair {
+        /// What was being done.
+        action: &'static str,
+        /// To which directory.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine.
     #[error("read what this node knows of its cluster")]
     Engine(#[from] store::Fault),
@@ -113,6 +134,17 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("start a thread")]
     Thread(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// What was found damaged, if that is why the node did not start.
+    pub(crate) fn damage(&self) -> Option<Damage> {
+        match self {
+            StartError::Log(error) => error.is_damage().then_some(Damage::Log),
+            StartError::State { source, .. } | StartError::Engine(source) => source.damage(),
+            _ => None,
+        }
+    }
 }
 
 /// Why an act on the cluster was refused or did not come to an end. Acts are safe to repeat.

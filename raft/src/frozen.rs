@@ -155,12 +155,23 @@ fn said() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn control_kinds_keep_their_numbers() {
     use convert::ControlKind::*;
-    let kinds = [Vote, PreVote, Heartbeat, ReadIndex, TransferLeader, Propose, HandOver, Status];
+    let kinds = [
+        Vote,
+        PreVote,
+        Heartbeat,
+        ReadIndex,
+        TransferLeader,
+        Propose,
+        HandOver,
+        Status,
+        Health,
+        Checkpoints,
+    ];
     for (number, kind) in (1..).zip(kinds) {
         assert_eq!(convert::ControlKind::parse(number), Some(kind));
     }
     assert_eq!(convert::ControlKind::parse(0), None);
-    assert_eq!(convert::ControlKind::parse(9), None);
+    assert_eq!(convert::ControlKind::parse(11), None);
 }
 
 fn held(frozen: &str, found: &[(&str, Vec<u8>)]) {
@@ -180,4 +191,39 @@ fn what_is_stored_keeps_its_bytes() {
 #[test]
 fn what_peers_say_keeps_its_bytes() {
     held(include_str!("../tests/formats/v001_peer.hex"), &said());
+}
+
+/// What the next start is told, and what nodes say to look after each other.
+fn repairs() -> Vec<(&'static str, Vec<u8>)> {
+    use crate::repair::{Note, Task, note};
+    use crate::upkeep::{digests::Checkpoints, health::Said};
+    let place =
+        Place { cluster: ClusterId::from_bytes([8; 16]), node: NodeId(4), wallet_groups: 16 };
+    let life = Incarnation::from_bytes([9; 16]);
+    let note = |task| {
+        let note = Note { task, reason: "a reason".to_owned() };
+        let bytes = note::encode(&note);
+        assert_eq!(note::decode(bytes.clone().into()), Ok(note));
+        bytes
+    };
+    let mut fenced = roster().nodes().next().unwrap().clone();
+    fenced.state = NodeState::Fenced;
+    let identity = Identity { incarnation: life, place: Some(place) };
+    let mut kept = Checkpoints::default();
+    let at = store::Position { term: 5, leader: 2, index: 10_000 };
+    kept.keep(at, store::StateDigest::from_bytes([7; 32]));
+    let said = Said { low: true, slow: false, sync_us: 250 };
+    vec![
+        ("note_drop_state", note(Task::DropState)),
+        ("note_leave", note(Task::Leave { next: life })),
+        ("note_begin", note(Task::Begin { identity, roster: roster() })),
+        ("roster_with_a_fenced_node", Roster::new([fenced]).encode().to_vec()),
+        ("health", convert::encode_health(&said).to_vec()),
+        ("checkpoints", convert::encode_checkpoints(&kept).to_vec()),
+    ]
+}
+
+#[test]
+fn what_repairs_are_made_of_keeps_its_bytes() {
+    held(include_str!("../tests/formats/v001_repair.hex"), &repairs());
 }

@@ -13,10 +13,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rand::Rng;
 use types::{ClusterId, GroupId, Incarnation, NodeId};
 
 use crate::log::marks::Marks;
+use crate::repair::note::draw;
 
 const MAGIC: &[u8; 8] = b"HFNODE01";
 pub(crate) const LENGTH: usize = 56;
@@ -43,7 +43,16 @@ pub struct Place {
     pub wallet_groups: u32,
 }
 
+impl Identity {
+    /// Of a directory that cannot say who it was.
+    pub(crate) const UNKNOWN: Identity = Identity { incarnation: Incarnation::ZERO, place: None };
+}
+
 impl Place {
+    /// What stands where there is no place.
+    pub(crate) const NONE: Place =
+        Place { cluster: ClusterId::ZERO, node: NodeId(0), wallet_groups: 0 };
+
     /// Every group of the cluster: system, public, and those that hold wallets.
     pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
         (0..GroupId::FIRST_WALLET.0.saturating_add(self.wallet_groups)).map(GroupId)
@@ -65,9 +74,7 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// The file is not what was written.
-    #[error(
-        "{path} is damaged; without it this directory cannot be told from another: let the node join with an empty one"
-    )]
+    #[error("{path} is damaged or missing; without it nobody knows who this node was")]
     Damaged {
         /// The file.
         path: String,
@@ -125,8 +132,34 @@ impl IdentityFile {
         }
     }
 
-    /// Gives the node its place, durably.
+    /// Who this directory is, if that can still be read; draws nothing.
+    pub(crate) fn read(&self) -> Option<Identity> {
+        decode(&fs::read(self.directory.join(FILE)).ok()?)
+    }
+
+    /// Begins a life with nothing of the one before: new marks, then the new identity.
+    pub(crate) fn begin(&self, identity: Identity) -> Result<(), IdentityError> {
+        for path in [self.directory.join(FILE), self.marks()] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        let marks = self.marks();
+        Marks::create(&marks).map_err(|source| io_error("create", &marks, source))?;
+        self.settle(identity)
+    }
+
+    /// Gives the node its place, durably, with room for every group's mark: a file of marks that is
+    /// shorter from then on has been cut.
     pub(crate) fn settle(&self, identity: Identity) -> Result<(), IdentityError> {
+        if let Some(place) = identity.place {
+            let marks = self.marks();
+            Marks::reserve(&marks, place.groups().count())
+                .map_err(|source| io_error("write", &marks, source))?;
+        }
         let path = self.directory.join(FILE);
         let next = self.directory.join(format!("{FILE}.next"));
         let written = || -> io::Result<()> {
@@ -150,11 +183,14 @@ impl IdentityFile {
             Ok(()) => {}
             // The first start was cut short between the two files: nothing was ever logged.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_new(&marks) => {}
+            // Somebody lived here.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let path = self.directory.join(FILE).display().to_string();
+                return Err(IdentityError::Damaged { path });
+            }
             Err(source) => return Err(io_error("create", &marks, source)),
         }
-        let mut incarnation = [0; Incarnation::LEN];
-        rand::rng().fill_bytes(&mut incarnation);
-        let identity = Identity { incarnation: Incarnation::from_bytes(incarnation), place: None };
+        let identity = Identity { incarnation: draw(), place: None };
         self.settle(identity)?;
         Ok(identity)
     }
@@ -169,11 +205,7 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> IdentityErr
 }
 
 pub(crate) fn encode(identity: &Identity) -> Vec<u8> {
-    let place = identity.place.unwrap_or(Place {
-        cluster: ClusterId::ZERO,
-        node: NodeId(0),
-        wallet_groups: 0,
-    });
+    let place = identity.place.unwrap_or(Place::NONE);
     let mut bytes = Vec::with_capacity(LENGTH);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(identity.incarnation.as_bytes());

@@ -13,6 +13,7 @@
 //! | `machine`, `snapshot` | openraft's state machine and snapshots on [`store::Machine`] |
 //! | `peer`, `tls`, [`listener`] | authenticated connections between nodes, and the TLS listener |
 //! | `membership` | bootstrap, join, drain, remove; placements and the steps towards them |
+//! | `repair`, `upkeep`, `watched` | damage: found, named, and repaired from peers |
 //! | `propose`, `read`, `rounds` | batching of commands, shared read indexes |
 //! | [`registry`] | the numbers of a node, each described |
 //!
@@ -40,6 +41,7 @@ mod peer;
 mod propose;
 mod read;
 pub mod registry;
+mod repair;
 mod report;
 mod roster;
 mod rounds;
@@ -49,20 +51,25 @@ mod timing;
 mod tls;
 mod trace;
 mod types;
+mod upkeep;
+mod watched;
 mod wire;
 
 pub use certificate::{ConnectionIdentity, IdentityKind};
 pub use config::{NodeConfig, PROPOSAL_BYTES};
 pub use error::{ClusterError, ProposeError, ReadError, StartError};
+pub use fatal::End;
 pub use identity::{Identity, IdentityError, Place};
 pub use log::LogError;
 pub use membership::act::Order;
 pub use membership::bootstrap::NewCluster;
 pub use node::Node;
 pub use peer::handshake::HelloError;
+pub use repair::{Opened, open};
 pub use status::{GroupStatus, NodeStatus, ReplicaStatus};
 pub use timing::{Timing, TimingError};
 pub use tls::{PeerTls, TlsError};
+pub use upkeep::Upkeep;
 
 use axum::Router;
 use proto::peer::peer_server::PeerServer;

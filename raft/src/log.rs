@@ -28,6 +28,7 @@ use crate::log::marks::{Mark, Marks};
 use crate::log::tail::Tail;
 use crate::log::writer::{Append, Job, LogQueue};
 use crate::types::{Entry, LogId, TypeConfig, Vote};
+use crate::wire::DecodeError;
 
 pub(crate) mod entry;
 pub(crate) mod keys;
@@ -51,23 +52,13 @@ pub(crate) const RUN_BYTES: usize = 1 << 20;
 pub enum LogError {
     /// The log holds less than it is known to have had on disk.
     #[error(
-        "the log of group {group} went back: {what} on disk is older than what this node has acknowledged; \
-         it must not vote again: remove it from the cluster and let it join with an empty directory"
+        "the log of group {group} went back: {what} on disk is older than what this node has acknowledged"
     )]
     WentBack {
         /// The group.
         group: GroupId,
         /// Which part went back.
         what: &'static str,
-    },
-    /// The state lacks entries that the log has given up since.
-    #[error(
-        "the state of group {group} went back: it lacks entries that were purged from the log; \
-         remove this node from the cluster and let it join with an empty directory"
-    )]
-    StateWentBack {
-        /// The group.
-        group: GroupId,
     },
     /// The file that says how far the logs were on disk is missing or damaged.
     #[error("read {path}; without it nobody knows whether this node's log went back")]
@@ -87,6 +78,25 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
+}
+
+impl LogError {
+    /// Whether what is on disk is not what was written, rather than refused by the system.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            LogError::WentBack { .. } => true,
+            LogError::Read { source, .. } => {
+                let inner = source.get_ref();
+                let fault = inner.and_then(|inner| inner.downcast_ref::<store::Fault>());
+                let decoding = inner.and_then(|inner| inner.downcast_ref::<DecodeError>());
+                fault.is_some_and(|fault| fault.damage().is_some())
+                    || decoding.is_some_and(|error| !error.is_of_a_newer_version())
+            }
+            LogError::Marks { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound)
+            }
+        }
+    }
 }
 
 /// One group's log, as openraft uses it. Clones share everything.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tracing::Span;
 use types::GroupId;
 
-use crate::fatal::FatalSignal;
+use crate::fatal::{End, FatalSignal};
 use crate::log::{RUN_BYTES, entry};
 use crate::metrics::GroupMetrics;
 use crate::snapshot::{MetaOnly, SnapshotData};
@@ -26,6 +26,7 @@ use crate::types::{
     Entry, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, log_id,
     position,
 };
+use crate::upkeep::digests::Checkpoints;
 
 /// How long a snapshot that is due may be put off while the state is being sent: the log grows
 /// meanwhile, and must not grow without end for a line that is too slow.
@@ -39,6 +40,8 @@ pub(crate) struct Cell {
     applied: watch::Sender<Option<store::Position>>,
     /// Shared with every view that is on its way to another replica.
     sending: Arc<()>,
+    /// The digests that this replica had, to be compared with those of the others.
+    checkpoints: Mutex<Checkpoints>,
     metrics: GroupMetrics,
     fatal: FatalSignal,
 }
@@ -58,7 +61,8 @@ impl Cell {
         let applied = watch::Sender::new(machine.applied().position);
         let machine = Mutex::new(machine);
         let sending = Arc::default();
-        Ok(Arc::new(Cell { group, engine, machine, applied, sending, metrics, fatal }))
+        let checkpoints = Mutex::default();
+        Ok(Arc::new(Cell { group, engine, machine, applied, sending, checkpoints, metrics, fatal }))
     }
 
     /// The machine. A panic inside it stops its group: openraft's worker dies with it.
@@ -119,6 +123,11 @@ impl Cell {
         Arc::strong_count(&self.sending) > 1
     }
 
+    /// The digests that this replica had.
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What this group's numbers go to.
     pub(crate) fn metrics(&self) -> &GroupMetrics {
         &self.metrics
@@ -127,7 +136,10 @@ impl Cell {
     /// Ends the node over a fault of this group.
     pub(crate) fn stop(&self, fault: &Fault) -> io::Error {
         let reason = format!("state of group {}: {}", self.group, crate::error::chain(fault));
-        self.fatal.raise(reason.clone());
+        self.fatal.end(match fault.damage() {
+            Some(damage) => End::Damaged(damage, reason.clone()),
+            None => End::Failed(reason.clone()),
+        });
         io::Error::other(reason)
     }
 }
@@ -135,6 +147,8 @@ impl Cell {
 /// openraft's handle on one group's state.
 pub(crate) struct StateMachine {
     cell: Arc<Cell>,
+    /// After how many entries a digest is kept.
+    digest_entries: u64,
     /// Since when a snapshot is due that has been put off.
     put_off: Option<Instant>,
 }
@@ -161,8 +175,13 @@ impl Run {
 }
 
 impl StateMachine {
-    pub(crate) fn new(cell: Arc<Cell>) -> Self {
-        StateMachine { cell, put_off: None }
+    pub(crate) fn new(cell: Arc<Cell>, digest_entries: u64) -> Self {
+        StateMachine { cell, digest_entries, put_off: None }
+    }
+
+    /// Whether a run ends with this entry, so that its digest is that of the entry.
+    fn is_checkpoint(&self, index: u64) -> bool {
+        index > 0 && index.is_multiple_of(self.digest_entries)
     }
 
     async fn apply_run(&self, run: Run) -> io::Result<()> {
@@ -170,8 +189,14 @@ impl StateMachine {
         let entries = run.entries;
         let spans: Vec<Span> =
             run.traces.iter().filter_map(|trace| trace.apply(self.cell.group)).collect();
-        let replies = self.cell.with(move |machine| machine.apply(&entries)).await?;
+        let applied =
+            self.cell.with(move |machine| Ok((machine.apply(&entries)?, machine.digest()))).await;
+        let (replies, digest) = applied?;
         drop(spans);
+        if self.is_checkpoint(last.index) {
+            let mut kept = self.cell.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.keep(last, digest);
+        }
         for (answer, reply) in run.answers.into_iter().zip(replies) {
             if let Some(answer) = answer {
                 answer.send(reply);
@@ -230,8 +255,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     {
         let mut run = Run::default();
         while let Some(entry) = entries.next().await {
-            run.push(entry?);
-            if run.bytes >= RUN_BYTES {
+            let entry = entry?;
+            let index = entry.0.log_id.index;
+            run.push(entry);
+            if run.bytes >= RUN_BYTES || self.is_checkpoint(index) {
                 self.apply_run(std::mem::take(&mut run)).await?;
             }
         }

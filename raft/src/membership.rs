@@ -12,5 +12,6 @@ pub(crate) mod join;
 pub(crate) mod leave;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
+pub(crate) mod rejoin;
 pub(crate) mod rule;
 pub(crate) mod transfer;

@@ -14,6 +14,7 @@ use crate::peer::connector::Purpose;
 use crate::registry::Promise::{Linearizable, NeverBackwards, SelfHealing, ZeroLoss};
 use crate::registry::{About, Registry, Unit};
 use crate::types::Metrics as RaftMetrics;
+use crate::upkeep::latency::SyncTimes;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct GroupLabel {
@@ -39,6 +40,20 @@ pub(crate) struct NodeMetrics {
     pub(crate) peers: PeerMetrics,
     groups: Arc<Groups>,
     zero_loss: Gauge,
+    upkeep: UpkeepMetrics,
+}
+
+/// What looking after the node counts.
+#[derive(Default)]
+struct UpkeepMetrics {
+    quarantined: Gauge,
+    fenced: Gauge,
+    states_fetched: Counter,
+    unclear: Counter,
+    scrubs: Counter,
+    disk_free: Gauge,
+    disk_low: Gauge,
+    disk_slow: Gauge,
 }
 
 /// What the log writer counts.
@@ -48,6 +63,8 @@ pub(crate) struct LogMetrics {
     sync_seconds: Histogram,
     batch_entries: Histogram,
     batch_bytes: Histogram,
+    /// The last syncs, to compare this disk with those of others.
+    pub(crate) times: SyncTimes,
 }
 
 /// What connections count.
@@ -97,6 +114,7 @@ impl NodeMetrics {
                 .alert("holdfast_zero_loss == 0 for 1 minute"),
                 Gauge::default(),
             ),
+            upkeep: UpkeepMetrics::register(registry),
         }
     }
 
@@ -106,6 +124,91 @@ impl NodeMetrics {
 
     pub(crate) fn zero_loss(&self, holds: bool) {
         self.zero_loss.set(i64::from(holds));
+    }
+
+    /// Whether this node promises nothing.
+    pub(crate) fn quarantined(&self, is: bool) {
+        self.upkeep.quarantined.set(i64::from(is));
+    }
+
+    /// How many nodes of the cluster are fenced and not back yet.
+    pub(crate) fn fenced(&self, count: usize) {
+        self.upkeep.fenced.set(count as i64);
+    }
+
+    /// A state that was lost is back.
+    pub(crate) fn state_fetched(&self) {
+        self.upkeep.states_fetched.inc();
+    }
+
+    /// Replicas differ, and nobody knows who is right.
+    pub(crate) fn digests_unclear(&self) {
+        self.upkeep.unclear.inc();
+    }
+
+    /// All of the disk was read again.
+    pub(crate) fn scrubbed(&self) {
+        self.upkeep.scrubs.inc();
+    }
+
+    /// The room on the disk.
+    pub(crate) fn disk(&self, free: u64, low: bool) {
+        self.upkeep.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
+        self.upkeep.disk_low.set(i64::from(low));
+    }
+
+    /// Whether this disk is slow beside those of the peers.
+    pub(crate) fn disk_slow(&self, is: bool) {
+        self.upkeep.disk_slow.set(i64::from(is));
+    }
+}
+
+impl UpkeepMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        UpkeepMetrics {
+            quarantined: registry.show(
+                About::new("quarantined", "1 while this node neither votes nor acknowledges, and works on coming back under a new id")
+                    .shows(&[ZeroLoss, SelfHealing])
+                    .alert("above 0 for 10 minutes: it cannot come back by itself"),
+                Gauge::default(),
+            ),
+            fenced: registry.show(
+                About::new("nodes_fenced", "Nodes of the cluster that are fenced and not back yet")
+                    .shows(&[SelfHealing]),
+                Gauge::default(),
+            ),
+            states_fetched: registry.show(
+                About::new("states_fetched", "States of groups that were lost here and fetched from a peer")
+                    .shows(&[SelfHealing]),
+                Counter::default(),
+            ),
+            unclear: registry.show(
+                About::new("digests_unclear", "Comparisons in which replicas differed and no majority agreed")
+                    .shows(&[ZeroLoss])
+                    .alert("any increase: look at the replicas that the log names"),
+                Counter::default(),
+            ),
+            scrubs: registry.show(
+                About::new("scrubs", "Times that all of the log and the state was read again and found whole")
+                    .shows(&[SelfHealing]),
+                Counter::default(),
+            ),
+            disk_free: registry.show(
+                About::new("disk_free", "Room on the disk").in_unit(Unit::Bytes),
+                Gauge::default(),
+            ),
+            disk_low: registry.show(
+                About::new("disk_low", "1 while the disk is below its reserve: pushes are refused here")
+                    .shows(&[SelfHealing])
+                    .alert("above 0: make room"),
+                Gauge::default(),
+            ),
+            disk_slow: registry.show(
+                About::new("disk_slow", "1 while the disk is slow beside those of the peers")
+                    .shows(&[SelfHealing]),
+                Gauge::default(),
+            ),
+        }
     }
 }
 
@@ -133,10 +236,12 @@ impl LogMetrics {
                     .in_unit(Unit::Bytes),
                 Histogram::new(exponential_buckets(256.0, 4.0, 9)),
             ),
+            times: SyncTimes::default(),
         }
     }
 
     pub(crate) fn synced(&self, took: Duration, entries: usize, bytes: usize) {
+        self.times.end(took);
         self.syncs.inc();
         self.sync_seconds.observe(took.as_secs_f64());
         if entries > 0 {

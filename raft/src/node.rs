@@ -4,9 +4,9 @@
 //! ([`Node::bootstrap`] on one node, [`Node::join`] for one more); from then on it holds every group.
 //! Handles are cheap to clone and share one node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 use tracing::Instrument;
-use types::{GroupId, NodeId, NodeInfo, NodeState, WalletId};
+use types::{GroupId, NodeId, NodeInfo, WalletId};
 
 use crate::certificate::ConnectionIdentity;
 use crate::config::NodeConfig;
 use crate::error::{ProposeError, ReadError};
 use crate::facts::Facts;
-use crate::fatal::FatalSignal;
+use crate::fatal::{End, FatalSignal};
 use crate::identity::{Identity, IdentityFile};
 use crate::log::marks::Mark;
 use crate::log::writer::LogQueue;
@@ -32,10 +32,13 @@ use crate::metrics::{NodeMetrics, PeerMetrics};
 use crate::peer::handshake::{self, HelloError};
 use crate::peer::pool::Peers;
 use crate::propose;
+use crate::repair::{Note, Quarantine};
 use crate::roster::Roster;
 use crate::tls::PeerTls;
 use crate::trace::Trace;
+use crate::upkeep::health::Health;
 
+mod adopt;
 mod group;
 mod keep;
 mod shutdown;
@@ -69,6 +72,11 @@ pub(crate) struct Inner {
     pub(crate) marks: BTreeMap<GroupId, Mark>,
     /// One adoption at a time.
     pub(crate) adopting: Arc<tokio::sync::Mutex<()>>,
+    /// Why this node promises nothing. Set at its start or never.
+    pub(crate) quarantine: OnceLock<Quarantine>,
+    /// Groups whose state is being fetched.
+    pub(crate) restoring: Mutex<BTreeSet<GroupId>>,
+    pub(crate) health: Health,
     pub(crate) metrics: NodeMetrics,
     pub(crate) fatal: FatalSignal,
     /// New work is refused.
@@ -93,9 +101,9 @@ impl Inner {
         self.roster.load().get(id).cloned()
     }
 
-    /// Whether a node was removed for ever: then nothing that it says counts.
-    pub(crate) fn was_removed(&self, id: NodeId) -> bool {
-        self.roster.load().get(id).is_some_and(|node| node.state == NodeState::Removed)
+    /// Whether a node was removed or fenced: then nothing that it says counts.
+    pub(crate) fn is_out(&self, id: NodeId) -> bool {
+        self.roster.load().get(id).is_some_and(|node| !node.state.counts())
     }
 
     /// This node's id; none while it is fresh.
@@ -120,6 +128,29 @@ impl Inner {
             roster: self.roster.load().to_proto(),
             level: config.levels.known.into(),
         }
+    }
+
+    pub(crate) fn restoring(&self, groups: BTreeSet<GroupId>) {
+        *self.restoring.lock().unwrap_or_else(PoisonError::into_inner) = groups;
+    }
+
+    pub(crate) fn restored(&self, group: GroupId) {
+        self.restoring.lock().unwrap_or_else(PoisonError::into_inner).remove(&group);
+    }
+
+    /// What this node is doing about its own directory, if it has to.
+    pub(crate) fn repair(&self) -> Option<String> {
+        if let Some(quarantine) = self.quarantine.get() {
+            return Some(format!(
+                "in quarantine, it neither votes nor acknowledges: {}; waits for: {}",
+                quarantine.reason,
+                quarantine.progress()
+            ));
+        }
+        let restoring = self.restoring.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups: Vec<String> = restoring.iter().map(GroupId::to_string).collect();
+        (!groups.is_empty())
+            .then(|| format!("fetching the state of groups {} from its peers", groups.join(", ")))
     }
 
     pub(crate) fn note_stuck(&self, group: GroupId, reason: Option<String>) {
@@ -246,8 +277,11 @@ impl Node {
     }
 
     fn unreadable(&self, group: GroupId, fault: &store::Fault) -> ReadError {
-        let reason = crate::error::chain(fault);
-        self.inner.fatal.raise(format!("state of group {group}: {reason}"));
+        let reason = format!("state of group {group}: {}", crate::error::chain(fault));
+        self.inner.fatal.end(match fault.damage() {
+            Some(damage) => End::Damaged(damage, reason),
+            None => End::Failed(reason),
+        });
         ReadError::NotHere
     }
 
@@ -305,15 +339,27 @@ impl Node {
         handshake::check(&self.inner.identity.load(), &self.inner.roster.load(), certificate, hello)
     }
 
-    /// Ends when this node cannot go on, with the reason: a disk that refused, a replica that cannot
-    /// apply. The process must end then; it starts again from what is on disk.
-    pub fn fatal(&self) -> impl Future<Output = String> + Send + 'static {
-        let fatal = self.inner.fatal.clone();
-        async move { fatal.wait().await }
+    /// Ends when this node cannot go on, with the reason. The process must end then. What has to be
+    /// repaired is noted when this returns, so that the next start does it.
+    pub fn fatal(&self) -> impl Future<Output = End> + Send + 'static {
+        let (fatal, directory) = (self.inner.fatal.clone(), self.inner.config.directory.clone());
+        async move {
+            let end = fatal.wait().await;
+            if let End::Damaged(damage, reason) = &end {
+                let note = Note::found(*damage, reason.clone());
+                let saved = tokio::task::spawn_blocking(move || note.save(&directory)).await;
+                if !matches!(saved, Ok(Ok(()))) {
+                    tracing::error!(
+                        "no note could be left: the next start has to find the damage anew"
+                    );
+                }
+            }
+            end
+        }
     }
 
     /// Whether [`Node::fatal`] has come.
     pub fn failed(&self) -> Option<String> {
-        self.inner.fatal.raised()
+        self.inner.fatal.raised().map(|end| end.reason().to_owned())
     }
 }

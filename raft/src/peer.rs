@@ -9,12 +9,13 @@
 //!
 //! [`link`] keeps a connection standing, [`control`] and [`session`] speak over it, [`network`] is
 //! openraft's way in; [`server`] is the other end. [`acknowledged`] remembers what each peer said that
-//! it has.
+//! it has; [`fetch`] gets a lost state back.
 
 pub(crate) mod acknowledged;
 pub(crate) mod connector;
 pub(crate) mod control;
 pub(crate) mod convert;
+pub(crate) mod fetch;
 pub(crate) mod handshake;
 pub(crate) mod link;
 pub(crate) mod network;

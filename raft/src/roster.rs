@@ -39,7 +39,7 @@ impl Roster {
         self.nodes.values()
     }
 
-    /// The node of this name that is still one, if any.
+    /// The node of this name that was not removed, if any.
     pub(crate) fn named(&self, name: &str) -> Option<&NodeInfo> {
         self.nodes().find(|node| node.name == name && node.state != NodeState::Removed)
     }
@@ -65,6 +65,7 @@ impl Roster {
                 NodeState::Active => 1,
                 NodeState::Draining => 2,
                 NodeState::Removed => 3,
+                NodeState::Fenced => 4,
             };
             let role = match node.role {
                 Role::Data => 1,
@@ -92,6 +93,7 @@ impl Roster {
                 1 => NodeState::Active,
                 2 => NodeState::Draining,
                 3 => NodeState::Removed,
+                4 => NodeState::Fenced,
                 _ => return Err(reader.error("unknown state")),
             };
             let (name, dc, peer, endpoint) =
@@ -137,6 +139,7 @@ fn from_proto(node: RosterNode) -> Result<NodeInfo, &'static str> {
             "active" => NodeState::Active,
             "draining" => NodeState::Draining,
             "removed" => NodeState::Removed,
+            "fenced" => NodeState::Fenced,
             _ => return Err("unknown state of a node"),
         },
     })

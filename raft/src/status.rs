@@ -30,6 +30,10 @@ pub struct NodeStatus {
     pub groups: Vec<GroupStatus>,
     /// Whether no loss of one data centre can lose an acknowledged write, and if not, why.
     pub zero_loss: Result<(), String>,
+    /// What this node is doing about damage to its own directory; none if there is none.
+    pub repair: Option<String>,
+    /// Whether its disk is below the reserve.
+    pub disk_is_low: bool,
     /// What a group's leader wants to do about its replicas and cannot, by group.
     pub stuck: BTreeMap<GroupId, String>,
 }

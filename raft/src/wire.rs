@@ -17,6 +17,15 @@ pub(crate) struct DecodeError {
     pub(crate) problem: &'static str,
 }
 
+const NEWER: &str = "written by a newer version of Holdfast";
+
+impl DecodeError {
+    /// Whether nothing is damaged, and this build is too old.
+    pub(crate) fn is_of_a_newer_version(&self) -> bool {
+        self.problem == NEWER
+    }
+}
+
 /// Takes a layout apart from front to back.
 pub(crate) struct Reader {
     what: &'static str,
@@ -99,7 +108,7 @@ impl Reader {
     pub(crate) fn version(&mut self, known: u8) -> Result<(), DecodeError> {
         match self.u8()? {
             version if version == known => Ok(()),
-            version if version > known => Err(self.error("written by a newer version of Holdfast")),
+            version if version > known => Err(self.error(NEWER)),
             _ => Err(self.error("unknown version")),
         }
     }

@@ -15,7 +15,7 @@ mod tests;
 pub use secret_file::{SecretFileError, check_mode, read_secret};
 
 use crate::settings::{ConfigError, LogFormat, Source};
-use raft::{ConnectionIdentity, Timing};
+use raft::{ConnectionIdentity, Timing, Upkeep};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -50,6 +50,8 @@ pub struct Config {
     pub timing: Timing,
     /// Memory of the database.
     pub memory: Memory,
+    /// How the node looks after itself and its cluster.
+    pub upkeep: Upkeep,
     /// Bounds on callers.
     pub limits: Limits,
     /// What is logged.

@@ -23,7 +23,7 @@ use raft::{
 use std::{
     fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration,
 };
-use store::engine::rocks::{Memory, RocksEngine};
+use store::engine::rocks::Memory;
 use store::formats::Levels;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -47,10 +47,10 @@ pub async fn run_with(config: Config, levels: Levels) -> Result<(), RunError> {
     let certificates = tls::load(&config)?;
     let keyring = Arc::new(epoch_key::keyring(&config.epoch_key)?);
     let policy = policy(&config)?;
-    let engine = open(&config).await?;
+    let opened = open(&config).await?;
     let mut registry = Registry::default();
     let peer_tls = certificates.peer.clone();
-    let node = Node::start(node_config(&config, levels), engine, peer_tls, &mut registry).await?;
+    let node = Node::start(node_config(&config, levels), opened, peer_tls, &mut registry).await?;
     // Not before: whoever calls a node that is still starting is refused at once and asks another
     // one, and does not wait on a port that is open and silent. Nodes that start together call each
     // other first of all.
@@ -111,7 +111,7 @@ pub async fn run_with(config: Config, levels: Levels) -> Result<(), RunError> {
 
     let outcome = tokio::select! {
         () = leave.cancelled() => Ok(()),
-        reason = node.fatal() => Err(RunError::Fatal(reason)),
+        end = node.fatal() => Err(end.into()),
         Some(ended) = listeners.join_next() => Err(RunError::listener(ended)),
     };
     // A node that cannot go on has nothing to hand over with.
@@ -155,19 +155,18 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
 }
 
-/// Opens the database, off the runtime: replaying a log takes a while.
-async fn open(config: &Config) -> Result<Arc<RocksEngine>, RunError> {
+/// Opens the database, off the runtime: replaying a log takes a while, and so does a repair.
+async fn open(config: &Config) -> Result<raft::Opened, RunError> {
     let dir = config.data_dir.clone();
-    let unusable = |source| RunError::Directory { dir: dir.clone(), source };
-    DirBuilder::new().mode(0o700).recursive(true).create(&dir).map_err(unusable)?;
+    let made = DirBuilder::new().mode(0o700).recursive(true).create(&dir);
+    made.map_err(|source| RunError::Directory { dir: dir.clone(), source })?;
     let memory =
         Memory { block_cache: config.memory.block_cache, write_buffer: config.memory.write_buffer };
-    let database = dir.join("db");
-    let opened = tokio::task::spawn_blocking(move || RocksEngine::open(&database, memory)).await;
-    opened
-        .map_err(|error| unusable(io::Error::other(error)))?
-        .map(Arc::new)
-        .map_err(RunError::Engine)
+    let opened = tokio::task::spawn_blocking(move || raft::open(&dir, memory)).await;
+    Ok(opened.map_err(|error| RunError::Directory {
+        dir: config.data_dir.clone(),
+        source: io::Error::other(error),
+    })??)
 }
 
 fn node_config(config: &Config, levels: Levels) -> NodeConfig {
@@ -182,6 +181,7 @@ fn node_config(config: &Config, levels: Levels) -> NodeConfig {
         seeds: config.seeds.clone(),
         timing: config.timing.clone(),
         proposal_bytes: config.limits.proposal_bytes,
+        upkeep: config.upkeep,
     }
 }
 

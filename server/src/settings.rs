@@ -14,9 +14,10 @@ mod tests;
 
 pub use error::{ConfigError, Place};
 pub use tables::{
-    AdvertiseSettings, DrainSettings, EpochKeySettings, EpochKeySource, LimitSettings,
-    ListenSettings, LogFormat, LogSettings, MemorySettings, RaftSettings, RegistrationMode,
-    RegistrationSettings, RoleSetting, TelemetrySettings, TlsSettings,
+    AdvertiseSettings, DiskSettings, DrainSettings, EpochKeySettings, EpochKeySource,
+    LimitSettings, ListenSettings, LogFormat, LogSettings, MemorySettings, RaftSettings,
+    RegistrationMode, RegistrationSettings, RepairSettings, RoleSetting, TelemetrySettings,
+    TlsSettings,
 };
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,10 @@ pub struct Settings {
     pub raft: RaftSettings,
     /// Memory of the database.
     pub memory: MemorySettings,
+    /// What stays free on the disk.
+    pub disk: DiskSettings,
+    /// How the node looks after itself and its cluster.
+    pub repair: RepairSettings,
     /// Bounds on what callers may ask at once.
     pub limits: LimitSettings,
     /// What is logged, and how.
@@ -76,6 +81,8 @@ impl Default for Settings {
             registration: RegistrationSettings::default(),
             raft: RaftSettings::default(),
             memory: MemorySettings::default(),
+            disk: DiskSettings::default(),
+            repair: RepairSettings::default(),
             limits: LimitSettings::default(),
             log: LogSettings::default(),
             telemetry: TelemetrySettings::default(),

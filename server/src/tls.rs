@@ -10,7 +10,7 @@ use rustls::{
     RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier, version,
 };
 use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer,
+    CertificateDer, PrivateKeyDer, UnixTime,
     pem::{self, PemObject},
 };
 use std::{
@@ -48,6 +48,19 @@ pub enum CertificateError {
         file: PathBuf,
         /// What does not fit.
         source: TlsError,
+    },
+    /// It was signed by somebody else, or is not what was signed.
+    #[error(
+        "{} is not what the authority in {} signed: {problem}; put an undamaged copy there",
+        file.display(), ca.display()
+    )]
+    NotSigned {
+        /// The node's certificate.
+        file: PathBuf,
+        /// The authority's.
+        ca: PathBuf,
+        /// What the TLS library found.
+        problem: String,
     },
     /// The public listener cannot use them.
     #[error("{} cannot be used on the public port: {problem}", file.display())]
@@ -118,6 +131,11 @@ fn read(files: &TlsFiles) -> Result<Read, CertificateError> {
     let key = PrivateKeyDer::from_pem_slice(secret.expose()).map_err(|source| {
         CertificateError::BadFile { file: files.key.clone(), what: "private key", source }
     })?;
+    check_own(&roots, &chain).map_err(|problem| CertificateError::NotSigned {
+        file: files.cert.clone(),
+        ca: files.ca.clone(),
+        problem,
+    })?;
     let public = public(roots.clone(), chain.clone(), key.clone_key())
         .map_err(|problem| CertificateError::Public { file: files.cert.clone(), problem })?;
     let expiry = Expiry { ca_s: ends(&files.ca, &roots)?, node_s: ends(&files.cert, &chain)? };
@@ -142,6 +160,35 @@ pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let found: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(bad)?;
     if found.is_empty() { Err(bad(pem::Error::NoItemsFound)) } else { Ok(found) }
+}
+
+/// Whether the authority signed this very certificate: one that was damaged on the disk still parses. Its
+/// dates are not looked at: a node whose clock is wrong is told so by its peers.
+fn check_own(
+    roots: &[CertificateDer<'static>],
+    chain: &[CertificateDer<'static>],
+) -> Result<(), String> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone()).map_err(|error| error.to_string())?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let peers = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
+    let peers = peers.build().map_err(|error| error.to_string())?;
+    let (leaf, rest) = chain.split_first().ok_or("it is empty")?;
+    match peers.verify_client_cert(leaf, rest, UnixTime::now()) {
+        Ok(_) => Ok(()),
+        Err(rustls::Error::InvalidCertificate(
+            dates @ (rustls::CertificateError::Expired
+            | rustls::CertificateError::ExpiredContext { .. }
+            | rustls::CertificateError::NotValidYet
+            | rustls::CertificateError::NotValidYetContext { .. }),
+        )) => {
+            tracing::warn!(problem = %dates, "this node's certificate is not valid now");
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Callers without a certificate are wallets; one that is shown must be good.

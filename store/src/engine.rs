@@ -139,12 +139,25 @@ pub trait Engine: EngineView {
 
 /// The engine's own account of a failure: one layer of text, with the cause behind it.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct DiskError(Box<dyn std::error::Error + Send + Sync>);
+#[error("{cause}")]
+pub struct DiskError {
+    cause: Box<dyn std::error::Error + Send + Sync>,
+    damage: bool,
+}
 
 impl DiskError {
     /// Wraps what an engine reported.
     pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        DiskError(cause.into())
+        DiskError { cause: cause.into(), damage: false }
+    }
+
+    /// As [`DiskError::new`], for bytes that are not what the engine once wrote, or are missing.
+    pub fn damage(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        DiskError { damage: true, ..DiskError::new(cause) }
+    }
+
+    /// Whether something was found damaged, rather than refused by the system.
+    pub fn is_damage(&self) -> bool {
+        self.damage
     }
 }

@@ -68,3 +68,33 @@ pub enum Fault {
         what: &'static str,
     },
 }
+
+/// What of a node's database was found damaged, and so what has to be rebuilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// What applying entries wrote. Log and vote are not known to be damaged.
+    State,
+    /// The log, a vote, or what is kept beside them: what the node has promised to others.
+    Log,
+    /// Something without which the database does not open; what of it, the engine does not say.
+    Database,
+}
+
+impl Fault {
+    /// What was damaged, if that is what happened; none for what the system refused, for what a newer
+    /// release wrote, and for defects of the caller.
+    pub fn damage(&self) -> Option<Damage> {
+        let of = |column: &Column| match column {
+            Column::State => Damage::State,
+            Column::Log | Column::Meta => Damage::Log,
+        };
+        match self {
+            Fault::Disk { column, source, .. } => source.is_damage().then(|| of(column)),
+            Fault::Open { source, .. } => source.is_damage().then_some(Damage::Database),
+            Fault::Corrupt { source: DecodeError::Version { .. }, .. } => None,
+            Fault::Corrupt { column, .. } => Some(of(column)),
+            Fault::Inconsistent { .. } => Some(Damage::State),
+            Fault::Command { .. } | Fault::OutOfOrder { .. } => None,
+        }
+    }
+}

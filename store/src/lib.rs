@@ -45,7 +45,7 @@ pub use command::{Command, CommandError, Reply};
 pub use digest::StateDigest;
 pub use engine::{Batch, Column, Durability, Engine, EngineView};
 pub use entry::{Applied, Entry, Payload, Position};
-pub use fault::Fault;
+pub use fault::{Damage, Fault};
 pub use journal::{Fact, JournalPage};
 pub use machine::Machine;
 pub use policy::Policy;

@@ -176,8 +176,21 @@ impl Machine {
     /// announced, is another group's or is older than the present state: the group is what it was.
     /// [`SnapshotError::Fault`] stops the node.
     pub fn finish_install(&mut self, sink: SnapshotSink) -> Result<SnapshotMeta, SnapshotError> {
+        self.finish_install_with(sink, Batch::new())
+    }
+
+    /// As [`Machine::finish_install`], and whatever `beside` changes of `Log` and `Meta` changes in the
+    /// same moment.
+    ///
+    /// # Errors
+    /// As [`Machine::finish_install`].
+    pub fn finish_install_with(
+        &mut self,
+        sink: SnapshotSink,
+        beside: Batch,
+    ) -> Result<SnapshotMeta, SnapshotError> {
         let (prefix, applied, meta) = sink.finish(self.applied.position)?;
-        incarnation::name(&*self.engine, prefix)?;
+        incarnation::name(&*self.engine, prefix, beside)?;
         let former = std::mem::replace(&mut self.prefix, prefix);
         self.applied = applied;
         // Only the former life: another snapshot may be on its way into yet another one.

@@ -85,11 +85,29 @@ impl Reader {
     /// # Errors
     /// As [`Reader::applied`].
     pub fn recount(&self) -> Result<StateDigest, Fault> {
-        let mut digest = StateDigest::default();
+        self.recount_while(&mut || true).map(Option::unwrap_or_default)
+    }
+
+    /// As [`Reader::recount`], for whoever wants to rest in between, or give up: asked before each row,
+    /// and once `go_on` says no there is no digest.
+    ///
+    /// # Errors
+    /// As [`Reader::applied`].
+    pub fn recount_while(
+        &self,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<StateDigest>, Fault> {
+        let mut digest = Some(StateDigest::default());
         let applied = Key::Applied.encode(self.prefix);
         let (from, to) = self.prefix.range();
         self.view.scan(Column::State, &from, &to, Direction::Forward, &mut |key, value| {
-            if *key != applied[..] {
+            if !go_on() {
+                digest = None;
+                return ControlFlow::Break(());
+            }
+            if let Some(digest) = &mut digest
+                && *key != applied[..]
+            {
                 digest.add(PairHash::of(KeyBytes::digested_of(key), value));
             }
             ControlFlow::Continue(())

@@ -1,8 +1,9 @@
 //! A cluster on this machine, and devices that use it.
 
 use client::{CreateOptions, Keep, Place, Protection, RecoverOptions, Settings, Wallet};
+use proto::admin::{StatusReply, StatusRequest};
 use seal::RecoveryCode;
-use server::cluster::{Cluster, Options, Scratch};
+use server::cluster::{Cluster, NodePlan, Options, Scratch};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -14,6 +15,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What the cluster of a test shall be.
 pub struct Plan {
     nodes: usize,
+    /// Instead of the nodes of a development cluster, if there are any.
+    layout: Vec<NodePlan>,
     wallet_groups: u32,
     settings: Vec<(&'static str, toml::Value)>,
 }
@@ -21,7 +24,16 @@ pub struct Plan {
 impl Plan {
     /// A cluster of so many nodes, with one wallet group, so that every wallet is in group 2.
     pub fn of(nodes: usize) -> Plan {
-        Plan { nodes, wallet_groups: 1, settings: Vec::new() }
+        Plan { nodes, layout: Vec::new(), wallet_groups: 1, settings: Vec::new() }
+    }
+
+    /// A cluster of one node in each of these data centres.
+    pub fn in_dcs(dcs: &[&str]) -> Plan {
+        let plans = dcs
+            .iter()
+            .enumerate()
+            .map(|(n, dc)| NodePlan::new(&format!("n{}", n + 1), dc, "127.0.0.1").expect("a name"));
+        Plan { layout: plans.collect(), ..Plan::of(3) }
     }
 
     /// With so many wallet groups.
@@ -39,6 +51,9 @@ impl Plan {
     /// The options of the cluster in `dir`.
     pub fn options(self, dir: PathBuf) -> Options {
         let mut options = Options::dev(self.nodes, binary(), dir).expect("a layout");
+        if !self.layout.is_empty() {
+            options.nodes = self.layout;
+        }
         options.wallet_groups = self.wallet_groups;
         for (key, value) in self.settings {
             options.overrides.insert(key.to_owned(), value);
@@ -146,6 +161,36 @@ impl Lab {
     pub async fn restart(&mut self, node: usize) {
         self.cluster.start_node(node).unwrap_or_else(|error| panic!("{error}"));
         self.cluster.wait_answering(node, PATIENCE).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The directory of a node's log and state.
+    pub fn data(&self, node: usize) -> PathBuf {
+        self.cluster.nodes()[node].dir.join("data")
+    }
+
+    /// Starts a node that will end by itself, and gives its exit code and what it said.
+    pub async fn ends(&mut self, node: usize) -> (i32, String) {
+        let before = self.log(node).len();
+        self.cluster.start_node(node).unwrap_or_else(|error| panic!("{error}"));
+        self.end(node, before).await
+    }
+
+    /// Waits until a running node has ended by itself, and gives its exit code and what it said from
+    /// byte `before` of its log on.
+    pub async fn end(&mut self, node: usize, before: usize) -> (i32, String) {
+        let status = until("the node ends", PATIENCE, async || {
+            let process = self.cluster.node(node).expect("a node").process().expect("a process");
+            process.exited().expect("whether it has ended")
+        })
+        .await;
+        self.cluster.kill(node).expect("a process that has ended is forgotten");
+        (status.code().unwrap_or(-1), self.log(node).split_off(before))
+    }
+
+    /// What a node that runs says of the cluster.
+    pub async fn status(&self, node: usize) -> Option<StatusReply> {
+        let mut admin = self.cluster.admin(node).await.ok()?;
+        Some(admin.status(StatusRequest { local: false }).await.ok()?.into_inner())
     }
 
     /// What a node has said so far.

@@ -15,6 +15,8 @@
 
 pub mod collector;
 pub mod crowd;
+pub mod fault;
+pub mod harm;
 pub mod lab;
 pub mod raw;
 pub mod scrape;

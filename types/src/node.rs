@@ -27,6 +27,17 @@ pub enum NodeState {
     Draining,
     /// Gone for ever. Its id is not reused.
     Removed,
+    /// Not to be believed any more: it lost what it had acknowledged, holds another state than the
+    /// others, or has been away for too long. Its replicas move to other nodes; then its machine may
+    /// come back, with nothing of before, under another id.
+    Fenced,
+}
+
+impl NodeState {
+    /// Whether what a node in this state says counts: its votes, its acknowledgements.
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Active | Self::Draining)
+    }
 }
 
 /// A node as the cluster's registry knows it.
@@ -65,6 +76,7 @@ impl fmt::Display for NodeState {
             Self::Active => "active",
             Self::Draining => "draining",
             Self::Removed => "removed",
+            Self::Fenced => "fenced",
         })
     }
 }

@@ -27,8 +27,7 @@ impl Report {
         let node = inner.vault.node();
         let own = node.identity().place.map(|place| place.node);
         let nodes = node.nodes().into_iter();
-        let others =
-            nodes.filter(|node| !local && Some(node.id) != own && node.state != NodeState::Removed);
+        let others = nodes.filter(|node| !local && Some(node.id) != own && node.state.counts());
         let asked = join_all(
             others.map(|node| async move { (node.id, inner.forwarder.describe(node.id).await) }),
         );
@@ -60,7 +59,35 @@ impl Report {
             backup_taken: self.backups[0].map(note),
             backup_verified: self.backups[1].map(note),
             format_level: self.level.into(),
+            repair: self.status.repair.clone().unwrap_or_default(),
+            disk_low: self.status.disk_is_low,
+            repairs: self.repairs(),
         }
+    }
+
+    /// How far the cluster is with nodes that it fenced.
+    fn repairs(&self) -> Vec<String> {
+        let fenced = self.status.nodes.iter().filter(|node| node.state == NodeState::Fenced);
+        let progress = fenced.map(|node| {
+            let counts_on = |status: &&GroupStatus| {
+                status.replicas.iter().any(|replica| replica.node == node.id)
+            };
+            let left: Vec<String> = self
+                .status
+                .groups
+                .iter()
+                .filter(counts_on)
+                .map(|status| status.group.to_string())
+                .collect();
+            let state = match left.as_slice() {
+                [] => "no group counts on it; its machine comes back under another id".to_owned(),
+                left => {
+                    format!("its replicas of groups {} are being placed elsewhere", left.join(", "))
+                }
+            };
+            format!("node {} ({}) is fenced: {state}", node.id, node.name)
+        });
+        progress.collect()
     }
 
     /// Every node that was ever registered.

@@ -125,6 +125,8 @@ codes! {
         "The node lacks its epoch key: an operator has to unlock it. Try another node."
     Busy "busy" ResourceExhausted TOO_MANY_REQUESTS Safe
         "Too much is under way here. Nothing was done; wait as long as the detail says."
+    DiskFull "disk_full" Unavailable INSUFFICIENT_STORAGE Safe
+        "The disk of the group's leader is nearly full. Nothing was done; revocations still pass. Try again later."
     Deadline "deadline" DeadlineExceeded GATEWAY_TIMEOUT Safe
         "The request's deadline passed, or the reader of a stream took nothing for too long. It only reads: nothing was done."
     Unknown "unknown" Unknown INTERNAL_SERVER_ERROR SameRequest
@@ -147,6 +149,8 @@ codes! {
         "The node still has replicas: place them elsewhere first."
     NodeRemoved "node_removed" FailedPrecondition CONFLICT Never
         "The node was removed for ever: let its machine join anew."
+    NodeFenced "node_fenced" FailedPrecondition CONFLICT Never
+        "The node is fenced, or another one is and still has replicas: wait until that one is out of its groups."
     StalePlacement "stale_placement" Aborted CONFLICT Never
         "The placement was changed meanwhile: look at it and decide anew."
     ZeroLoss "zero_loss" FailedPrecondition CONFLICT Never

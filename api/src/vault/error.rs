@@ -108,6 +108,11 @@ pub enum VaultError {
         /// How long to wait, in milliseconds.
         wait_ms: u32,
     },
+    /// No room.
+    #[error(
+        "the disk of this node is nearly full: pushes wait until there is room, revocations pass"
+    )]
+    DiskFull,
     /// The deadline of a read passed.
     #[error("the deadline passed before there was an answer")]
     Deadline,
@@ -177,6 +182,7 @@ impl VaultError {
             Self::Unavailable(_) => Code::Unavailable,
             Self::Locked => Code::Locked,
             Self::Busy { .. } | Self::Overloaded | Self::TooFast { .. } => Code::Busy,
+            Self::DiskFull => Code::DiskFull,
             Self::Deadline | Self::Stalled => Code::Deadline,
             Self::Unknown | Self::Unfinished(_) => Code::Unknown,
             Self::Restoring => Code::Restoring,
@@ -204,6 +210,7 @@ impl VaultError {
             Self::Busy { wait_ms, .. } | Self::TooFast { wait_ms, .. } => {
                 detail.retry_after_ms = *wait_ms;
             }
+            Self::DiskFull => detail.retry_after_ms = DISK_FULL_WAIT_MS,
             Self::Rejected(Rejection::Conflict { found, found_seq, .. })
             | Self::Commit(Refused::Conflict { found, found_seq, .. }) => {
                 detail.found_seq = *found_seq;
@@ -216,6 +223,9 @@ impl VaultError {
         detail
     }
 }
+
+/// How long a caller who met a full disk should wait, in milliseconds.
+const DISK_FULL_WAIT_MS: u32 = 1_000;
 
 fn of_rejection(rejection: &Rejection) -> Code {
     match rejection {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use store::{Command, Reader, Reply};
+use types::link::LinkPayload;
 use types::{Commit, GroupId, HeadHash, Rejection};
 
 use super::Vault;
@@ -63,6 +64,9 @@ impl Vault {
         let pushed = Pushed { seq: head.seq, head: commit.head.hash() };
         let group = self.group_of(&head.wallet)?;
         self.leads(group)?;
+        if self.node.disk_is_low() && !revokes(&commit) {
+            return Err(VaultError::DiskFull);
+        }
 
         let wallet = head.wallet;
         let commit = Arc::new(commit);
@@ -119,6 +123,11 @@ impl Vault {
             }
         }
     }
+}
+
+/// Whether a commit puts a member out: that must not wait for room.
+fn revokes(commit: &Commit) -> bool {
+    commit.links.iter().any(|link| matches!(link.link().payload, LinkPayload::Revoke(_)))
 }
 
 /// Whether another state could have led to another answer.

@@ -8,7 +8,7 @@ use server::{
     settings::LogFormat,
     telemetry,
 };
-use std::path::PathBuf;
+use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 /// Arguments of `holdfast node`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,16 @@ pub(crate) struct NodeArgs {
 enum Lines {
     Plain,
     Json,
+}
+
+/// Becomes this program anew, in the same process, with the same arguments: nothing of this run is left.
+/// Comes back only with the reason why that cannot be done.
+fn begin_anew(error: run::RunError) -> Failure {
+    let refused = match std::env::current_exe() {
+        Ok(program) => Command::new(program).args(std::env::args_os().skip(1)).exec(),
+        Err(refused) => refused,
+    };
+    Failure::unavailable(error).context(format!("cannot start itself: {refused}"))
 }
 
 pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
@@ -57,6 +67,7 @@ async fn serve(args: NodeArgs, json: &mut bool, name: &mut String) -> Result<(),
         server::drain::end_with_parent();
     }
     let ended = run::run(config).await.map_err(|error| match error.ending() {
+        Ending::Again => begin_anew(error),
         Ending::Usage => Failure::usage(error),
         Ending::Refused => Failure::refused(error),
         Ending::Damaged => Failure::integrity(error),

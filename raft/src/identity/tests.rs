@@ -54,5 +54,5 @@ fn a_lost_identity_is_not_replaced() {
     file.open().unwrap();
     std::fs::remove_file(directory.path().join(super::FILE)).unwrap();
     std::fs::write(file.marks(), [0; 65]).unwrap();
-    assert!(matches!(file.open(), Err(IdentityError::Io { .. })));
+    assert!(matches!(file.open(), Err(IdentityError::Damaged { .. })));
 }

@@ -115,7 +115,7 @@ impl StoreBuilder<TypeConfig, GroupLog, Filling, Guard> for Builder {
             LogQueue::start(engine.clone(), marks, metrics.log.clone(), fatal.clone()).unwrap();
         let cell = Cell::open(engine, group, metrics.group(group), fatal).unwrap();
         let guard = Guard { _directory: directory, queue: queue.clone() };
-        Ok((guard, GroupLog::new(shared, queue), Filling(StateMachine::new(cell))))
+        Ok((guard, GroupLog::new(shared, queue), Filling(StateMachine::new(cell, 10_000))))
     }
 }
 

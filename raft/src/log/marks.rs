@@ -55,6 +55,25 @@ impl Marks {
         }
     }
 
+    /// Makes room for the marks of so many groups, durably.
+    pub(crate) fn reserve(path: &Path, groups: usize) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        let length = (SLOT * (1 + groups)) as u64;
+        if file.metadata()?.len() < length {
+            file.set_len(length)?;
+        }
+        file.sync_all()
+    }
+
+    /// Whether there is room for the marks of so many groups, as there is unless the file was cut.
+    pub(crate) fn check_room(&self, groups: usize) -> io::Result<()> {
+        let (length, expected) = (self.file.metadata()?.len(), (SLOT * (1 + groups)) as u64);
+        if length < expected {
+            return Err(damaged(&format!("it ends at byte {length} instead of {expected}")));
+        }
+        Ok(())
+    }
+
     /// Reads all marks.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -65,13 +84,17 @@ impl Marks {
             return Err(damaged("it does not begin as a file of marks does"));
         }
         let mut marks = BTreeMap::new();
-        for slot in bytes[SLOT.min(bytes.len())..].chunks_exact(SLOT) {
+        for (number, slot) in bytes.chunks(SLOT).enumerate().skip(1) {
             // A hole: this group has never synced anything here.
             if slot.iter().all(|byte| *byte == 0) {
                 continue;
             }
-            let (group, mark) =
-                decode(slot).ok_or_else(|| damaged("a mark's checksum does not hold"))?;
+            let (group, mark) = decode(slot).ok_or_else(|| {
+                damaged(&format!(
+                    "the mark at byte {} is cut or its checksum is wrong",
+                    number * SLOT
+                ))
+            })?;
             marks.insert(group, mark);
         }
         Ok(Marks { file, marks })
@@ -148,7 +171,7 @@ pub(crate) fn encode(group: GroupId, mark: &Mark) -> [u8; SLOT] {
 pub(crate) fn decode(slot: &[u8]) -> Option<(GroupId, Mark)> {
     let number = |at: usize| Some(u64::from_be_bytes(slot.get(at..at + 8)?.try_into().ok()?));
     let checksum = u32::from_be_bytes(slot.get(SLOT - 4..)?.try_into().ok()?);
-    if slot[0] != VERSION || crc32c::crc32c(&slot[..SLOT - 4]) != checksum {
+    if slot.len() != SLOT || slot[0] != VERSION || crc32c::crc32c(&slot[..SLOT - 4]) != checksum {
         return None;
     }
     let group = u32::from_be_bytes(slot[4..8].try_into().ok()?);

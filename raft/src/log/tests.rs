@@ -182,7 +182,7 @@ async fn a_refused_sync_acknowledges_nothing() {
     release.send(false).unwrap();
     log.blocking_append([entry(1, 0, 10)]).await.unwrap_err();
     entered.recv().unwrap();
-    assert!(logs.fatal.wait().await.contains("sync the column log"));
+    assert!(logs.fatal.wait().await.reason().contains("sync the column log"));
     log.save_vote(&vote(2)).await.unwrap_err();
     log.blocking_append([entry(1, 1, 10)]).await.unwrap_err();
 }

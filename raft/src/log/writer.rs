@@ -18,6 +18,7 @@ use store::{Batch, Column, Durability, Engine};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use types::GroupId;
 
+use crate::error::chain;
 use crate::fatal::FatalSignal;
 use crate::log::marks::Marks;
 use crate::log::{Shared, entry, keys};
@@ -92,6 +93,12 @@ impl LogQueue {
         ))
     }
 
+    /// A queue that takes nothing.
+    pub(crate) fn stopped() -> Self {
+        let (jobs, _) = mpsc::channel();
+        LogQueue { jobs, budget: Arc::new(Semaphore::new(0)) }
+    }
+
     /// Waits until `bytes` more may be queued.
     pub(crate) async fn permit(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
         let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, QUEUE_BYTES / PERMIT_BYTES) as u32;
@@ -149,7 +156,7 @@ impl Writer {
             }
             let stop = effects.stop;
             if let Err(error) = self.write(batch, &effects) {
-                self.fatal.raise(format!("write the log: {error}"));
+                self.fatal.raise(format!("write the log: {}", chain(&error)));
                 effects.fail(&error);
                 return;
             }
@@ -172,6 +179,7 @@ impl Writer {
             return Ok(());
         }
         let started = Instant::now();
+        self.metrics.times.begin();
         self.engine.sync().map_err(io::Error::other)?;
         self.metrics.synced(started.elapsed(), effects.entries, effects.bytes);
         for (group, (vote, last)) in &effects.marks {

@@ -9,7 +9,7 @@ use crate::metrics::NodeMetrics;
 fn machine() -> StateMachine {
     let metrics = NodeMetrics::register(&mut Registry::default()).group(GroupId(2));
     let engine = Arc::new(MemoryEngine::new());
-    StateMachine::new(Cell::open(engine, GroupId(2), metrics, FatalSignal::new()).unwrap())
+    StateMachine::new(Cell::open(engine, GroupId(2), metrics, FatalSignal::new()).unwrap(), 10_000)
 }
 
 /// Building a snapshot lets the log be purged, and a replica that is being sent the state needs the

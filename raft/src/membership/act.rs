@@ -6,7 +6,7 @@ use bytes::Bytes;
 use store::command::{SystemCommand, SystemReply};
 use store::{Act, AuditLeaf, Caller, Command, Reader, Reply};
 use tokio::time::{Instant, sleep};
-use types::{GroupId, NodeId, NodeState, Rejection, RequestId, tagged};
+use types::{GroupId, NodeId, Rejection, RequestId, tagged};
 
 use crate::error::{ClusterError, chain};
 use crate::node::{Inner, Node};
@@ -32,6 +32,19 @@ pub struct Order {
 }
 
 impl Order {
+    /// An act of a node's own, named by what it is: whoever decides the same from the same has it done
+    /// once.
+    pub(crate) fn of_node(cluster: &str, name: &str, act: &[&[u8]]) -> Order {
+        let lengths: Vec<[u8; 8]> =
+            act.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+        let parts: Vec<&[u8]> =
+            lengths.iter().zip(act).flat_map(|(length, part)| [length.as_slice(), part]).collect();
+        Order {
+            caller: Caller::named(&format!("spiffe://{cluster}/node/{name}")),
+            request: RequestId::from_bytes(tagged("holdfast/1 node act", &parts)),
+        }
+    }
+
     /// One of the steps that an act consists of, under a name of its own.
     pub(crate) fn step(&self, step: &str, number: u64) -> Order {
         let parts = [self.request.as_bytes().as_slice(), step.as_bytes(), &number.to_be_bytes()];
@@ -152,7 +165,7 @@ impl Inner {
         };
         let roster = self.roster.load();
         let present = || {
-            let present = roster.nodes().filter(|node| node.state != NodeState::Removed);
+            let present = roster.nodes().filter(|node| node.state.counts());
             present.map(|node| node.id)
         };
         let last = asked.and_then(|asked| asked.node);

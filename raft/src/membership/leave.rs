@@ -39,7 +39,7 @@ impl Node {
             .ok_or_else(|| ClusterError::Refused(format!("there is no node {id}")))?;
         match node.state {
             NodeState::Removed => return Ok(()),
-            NodeState::Draining => {}
+            NodeState::Draining | NodeState::Fenced => {}
             NodeState::Active => {
                 let left = roster.nodes().filter(|other| other.id != id);
                 plan::place(left, &[], facts.allow_single_dc()).map_err(|reason| {

@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openraft::{ChangeMembers, Precondition};
-use store::Caller;
 use store::command::{Placing, SystemCommand};
 use store::rows::PlacementRow;
 use tokio::time::{Instant, timeout};
-use types::{GroupId, NodeId, NodeState, RequestId, tagged};
+use types::{GroupId, NodeId, NodeState};
 
 use crate::facts::Facts;
 use crate::membership::act::Order;
@@ -105,8 +104,7 @@ impl Reconciler {
     async fn announce(&self) {
         let (node, config) = (&self.node, &self.node.config);
         let Some(known) = node.id().and_then(|id| node.node(id)) else { return };
-        if known.state == NodeState::Removed
-            || (known.peer == config.peer && known.endpoint == config.endpoint)
+        if !known.state.counts() || (known.peer == config.peer && known.endpoint == config.endpoint)
         {
             return;
         }
@@ -127,6 +125,9 @@ impl Reconciler {
 
     fn look(self: &Arc<Self>, facts: &Arc<Facts>) {
         self.node.metrics.zero_loss(self.node.zero_loss().is_ok());
+        let roster = self.node.roster.load();
+        let fenced = roster.nodes().filter(|node| node.state == NodeState::Fenced).count();
+        self.node.metrics.fenced(fenced);
         let groups = self.node.groups.borrow().clone();
         for group in groups.values() {
             if !group.raft.is_leader() {
@@ -205,7 +206,7 @@ impl Reconciler {
 
     fn replicas(&self, ids: BTreeSet<NodeId>) -> Result<BTreeMap<u64, Replica>, String> {
         let known = |id: NodeId| {
-            let node = self.node.node(id).filter(|node| node.state != NodeState::Removed);
+            let node = self.node.node(id).filter(|node| node.state.counts());
             node.map(|node| (id.0, Replica { dc: node.dc }))
                 .ok_or_else(|| format!("node {id} is not in the registry"))
         };
@@ -253,16 +254,7 @@ impl Reconciler {
 
     /// Under one name per act: whoever decides the same from the same has it done once.
     fn order(&self, act: &[&[u8]]) -> Order {
-        let lengths: Vec<[u8; 8]> =
-            act.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
-        let parts: Vec<&[u8]> =
-            lengths.iter().zip(act).flat_map(|(length, part)| [length.as_slice(), part]).collect();
-        let caller = Caller::named(&format!(
-            "spiffe://{}/node/{}",
-            self.node.tls.cluster(),
-            self.node.config.name
-        ));
-        Order { caller, request: RequestId::from_bytes(tagged("holdfast/1 node act", &parts)) }
+        Order::of_node(self.node.tls.cluster(), &self.node.config.name, act)
     }
 }
 

@@ -32,7 +32,7 @@ impl Node {
         }
         if !node.may_lead(to) {
             return Err(ClusterError::Refused(format!(
-                "node {to} is a witness or not in service: it must not lead"
+                "node {to} is a witness, not in service, or its disk is full or slow: it must not lead"
             )));
         }
         let until = Instant::now() + TRANSFER;

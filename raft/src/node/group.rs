@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use types::{GroupId, NodeId};
 
 use crate::error::{StartError, chain};
-use crate::log::{self, GroupLog, LogError};
+use crate::log::{self, GroupLog};
 use crate::machine::{Cell, StateMachine};
 use crate::node::Inner;
 use crate::peer::network::NetworkFactory;
@@ -66,11 +66,6 @@ impl Group {
             let shared = log::recover(&engine, id, mark)?;
             let cell = Cell::open(engine, id, metrics, fatal)
                 .map_err(|source| StartError::State { group: id, source })?;
-            // The log is purged only behind flushed state. State that is older has been lost since.
-            let applied = cell.applied().borrow().map(|at| at.index);
-            if applied < shared.tail().purged().map(|at| at.index) {
-                return Err(LogError::StateWentBack { group: id }.into());
-            }
             Ok::<_, StartError>((shared, cell))
         });
         let (shared, cell) =
@@ -87,7 +82,7 @@ impl Group {
             append_deadline: timing.append_deadline(),
         };
         let log = GroupLog::new(shared, node.queue.clone());
-        let machine = StateMachine::new(cell.clone());
+        let machine = StateMachine::new(cell.clone(), node.config.upkeep.digest_entries);
         let raft = Raft::new(own.0, settings, network, log, machine).await;
         let raft = raft.map_err(|error| failed(chain(&error)))?;
 

@@ -55,8 +55,13 @@ impl Inner {
         if **self.roster.load() != roster {
             roster.save(self.engine.as_ref())?;
             self.roster.store(Arc::new(roster.clone()));
-            self.peers
-                .retain(|id| roster.get(id).is_some_and(|node| node.state != NodeState::Removed));
+            self.peers.retain(|id| roster.get(id).is_some_and(|node| node.state.counts()));
+        }
+        if let Some(own) = self.id()
+            && roster.get(own).is_some_and(|node| node.state == NodeState::Fenced)
+        {
+            let reason = format!("the cluster has fenced this node, {own}");
+            self.leave(reason);
         }
         let facts = Arc::new(facts);
         self.facts.send_if_modified(|present| {

@@ -63,12 +63,19 @@ impl Node {
 
 impl crate::node::Inner {
     fn failed_reason(&self) -> Option<String> {
-        self.fatal.raised()
+        self.fatal.raised().map(|end| end.reason().to_owned())
     }
 
-    /// Whether a node may be given leadership.
+    /// Whether a node may be given leadership: it is in service, serves clients, and its disk has room
+    /// and keeps up.
     pub(crate) fn may_lead(&self, id: NodeId) -> bool {
         use types::{NodeState, Role};
-        self.node(id).is_some_and(|node| node.state == NodeState::Active && node.role == Role::Data)
+        let able =
+            |node: types::NodeInfo| node.state == NodeState::Active && node.role == Role::Data;
+        let unfit = match self.id() {
+            Some(own) if own == id => self.health.is_unfit(),
+            _ => self.health.says_unfit(id),
+        };
+        self.node(id).is_some_and(able) && !unfit
     }
 }

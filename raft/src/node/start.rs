@@ -1,37 +1,42 @@
 //! How a node starts, and how a cluster takes it in.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
 use proto::peer::peer_client::PeerClient;
-use proto::peer::{AdoptRequest, IdentifyReply, IdentifyRequest};
-use store::Engine;
+use proto::peer::{IdentifyReply, IdentifyRequest};
+use store::{Damage, Engine};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use types::{ClusterId, GroupId, Incarnation, NodeId, NodeState};
+use types::{ClusterId, NodeState};
 
 use crate::certificate::ConnectionIdentity;
 use crate::config::NodeConfig;
-use crate::error::{ClusterError, StartError, chain};
+use crate::error::{StartError, chain};
 use crate::facts::Facts;
 use crate::fatal::FatalSignal;
 use crate::identity::{Identity, IdentityError, IdentityFile, Place};
-use crate::log::open_marks;
+use crate::log::marks::Marks;
 use crate::log::writer::LogQueue;
-use crate::membership::{reconcile, rule};
+use crate::log::{self, LogError, open_marks};
+use crate::membership::reconcile;
 use crate::metrics::NodeMetrics;
 use crate::node::{Group, Inner, Node};
 use crate::peer::connector::Connector;
+use crate::peer::fetch;
 use crate::peer::pool::{Context, Peers};
 use crate::propose;
+use crate::repair::{Note, Opened, Quarantine};
 use crate::roster::Roster;
 use crate::tls::PeerTls;
-use crate::types::Replica;
+use crate::upkeep;
+use crate::upkeep::health::Health;
+use crate::watched::Watched;
 
 /// How long a node that is asked who it is may take.
 const GREET: Duration = Duration::from_secs(3);
@@ -41,26 +46,38 @@ const STARTING: usize = 4;
 impl Node {
     /// Starts a node on an open engine. Serve [`crate::peer_routes`] on its peer port from then on.
     ///
-    /// A node that has its place asks its seeds whether it still has it, and a fresh one whether its
-    /// name is free; seeds that do not answer are passed over.
+    /// A node that has its place asks its seeds whether it still has it; seeds that do not answer are
+    /// passed over. One that must not promise anything starts in quarantine, and works on coming back;
+    /// one whose state was lost starts its groups when it has fetched it.
     ///
     /// # Errors
-    /// [`StartError`] says what is wrong and what to do. A node whose log went back, or whose name
-    /// belongs to another directory, does not start.
+    /// [`StartError`] says what is wrong and what to do. A node that an operator removed, and one in whose
+    /// directory damage is found, do not start.
     pub async fn start(
         config: NodeConfig,
-        engine: Arc<dyn Engine>,
+        opened: impl Into<Opened>,
         tls: PeerTls,
         registry: &mut Registry,
     ) -> Result<Node, StartError> {
-        let file = IdentityFile::new(&config.directory);
-        let identity = file.open()?;
-        let marks = open_marks(&file.marks())?;
+        let Opened { engine, quarantine } = opened.into();
         let fatal = FatalSignal::new();
         let metrics = NodeMetrics::register(registry);
-        let known = marks.all().clone();
-        let started = LogQueue::start(engine.clone(), marks, metrics.log.clone(), fatal.clone());
-        let (queue, writer) = started.map_err(StartError::Thread)?;
+        let engine: Arc<dyn Engine> = Arc::new(Watched::new(engine, fatal.clone()));
+        let file = IdentityFile::new(&config.directory);
+        let (identity, marks) = match &quarantine {
+            Some(_) => (file.read().unwrap_or(Identity::UNKNOWN), None),
+            None => open_promises(&file, &config)?,
+        };
+        let known = marks.as_ref().map(|marks| marks.all().clone()).unwrap_or_default();
+        let (queue, writer) = match marks {
+            None => (LogQueue::stopped(), None),
+            Some(marks) => {
+                let log = metrics.log.clone();
+                let (queue, writer) = LogQueue::start(engine.clone(), marks, log, fatal.clone())
+                    .map_err(StartError::Thread)?;
+                (queue, Some(writer))
+            }
+        };
         let roster =
             Roster::load(engine.as_ref())?.map_err(|error| StartError::Facts(error.to_string()))?;
         let (identity, roster) =
@@ -86,9 +103,12 @@ impl Node {
             groups: watch::Sender::new(Arc::new(BTreeMap::new())),
             queue,
             proposals,
-            writer: Mutex::new(Some(writer)),
+            writer: Mutex::new(writer),
             marks: known,
             adopting: Arc::default(),
+            quarantine: quarantine.map_or_else(OnceLock::new, OnceLock::from),
+            restoring: Mutex::default(),
+            health: Health::default(),
             metrics,
             fatal,
             draining: CancellationToken::new(),
@@ -99,24 +119,151 @@ impl Node {
         let node = Node { inner };
         if let Err(error) = node.inner.clone().begin().await {
             node.shutdown(Duration::ZERO).await;
-            return Err(error);
+            return Err(match error.damage() {
+                Some(damage) => leave_note(&node.inner.config, damage, chain(&error)),
+                None => error,
+            });
         }
         Ok(node)
+    }
+}
+
+/// Leaves a note for the next start, and says what was found.
+fn leave_note(config: &NodeConfig, damage: Damage, found: String) -> StartError {
+    let left = Note::found(damage, found.clone()).save(&config.directory);
+    left.map_or_else(
+        |source| StartError::Repair {
+            action: "leave a note about damage in",
+            path: config.directory.display().to_string(),
+            source,
+        },
+        |()| StartError::Damaged { found },
+    )
+}
+
+/// What the node promised: who it is, and how far its log was on disk.
+fn open_promises(
+    file: &IdentityFile,
+    config: &NodeConfig,
+) -> Result<(Identity, Option<Marks>), StartError> {
+    let found = |found: String| leave_note(config, Damage::Log, found);
+    let identity = match file.open() {
+        Err(error @ IdentityError::Damaged { .. }) => return Err(found(error.to_string())),
+        identity => identity?,
+    };
+    let marks = open_marks(&file.marks()).and_then(|marks| {
+        let groups = identity.place.map_or(0, |place| place.groups().count());
+        let room = marks.check_room(groups);
+        let path = file.marks().display().to_string();
+        room.map_err(|source| LogError::Marks { path, source })?;
+        Ok(marks)
+    });
+    match marks {
+        Err(error) if error.is_damage() => Err(found(chain(&error))),
+        marks => Ok((identity, Some(marks?))),
     }
 }
 
 impl Inner {
     async fn begin(self: Arc<Self>) -> Result<(), StartError> {
         self.check_level()?;
-        self.ask_seeds().await?;
+        if self.quarantine.get().is_none() {
+            let place = self.identity.load().place;
+            let doubt = match place {
+                Some(place) => self.went_back(place).await?,
+                None => None,
+            };
+            match (doubt, self.ask_seeds().await?) {
+                (Some(doubt), _) | (None, Some(doubt)) => self.enter_quarantine(doubt).await?,
+                (None, None) => {}
+            }
+        }
+        self.metrics.quarantined(self.quarantine.get().is_some());
         match self.identity.load().place {
-            Some(place) => self.run_groups(place).await,
-            None => Ok(()),
+            _ if self.quarantine.get().is_some() => {
+                self.leave_quarantine();
+                Ok(())
+            }
+            Some(place) => self.begin_groups(place).await,
+            None => {
+                self.look_for_a_place();
+                Ok(())
+            }
         }
     }
 
+    /// What of the log went back behind its mark, if anything did.
+    async fn went_back(&self, place: Place) -> Result<Option<String>, StartError> {
+        let (engine, marks) = (self.engine.clone(), self.marks.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            for group in place.groups() {
+                let mark = marks.get(&group).copied().unwrap_or_default();
+                match log::recover(&engine, group, mark) {
+                    Err(error @ LogError::WentBack { .. }) => return Ok(Some(error.to_string())),
+                    outcome => drop(outcome?),
+                }
+            }
+            Ok(None)
+        });
+        looked.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))?
+    }
+
+    /// From here on the node promises nothing, and neither does any later start in this directory.
+    async fn enter_quarantine(&self, reason: String) -> Result<(), StartError> {
+        tracing::error!(reason, "in quarantine: this node neither votes nor acknowledges");
+        let (note, directory) =
+            (Note::found(Damage::Log, reason.clone()), self.config.directory.clone());
+        let next = note.next();
+        let saved = tokio::task::spawn_blocking(move || note.save(&directory)).await;
+        let failed = |source| StartError::Repair {
+            action: "leave a note in",
+            path: self.config.directory.display().to_string(),
+            source,
+        };
+        saved.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+        // Only a start enters it, and once.
+        let _ = self.quarantine.set(Quarantine::new(reason, next));
+        Ok(())
+    }
+
+    /// Starts the groups; first fetches the states that were lost, while the node answers already.
+    async fn begin_groups(self: &Arc<Self>, place: Place) -> Result<(), StartError> {
+        let engine = self.engine.clone();
+        let lost = tokio::task::spawn_blocking(move || {
+            let mut lost = Vec::new();
+            for group in place.groups() {
+                if fetch::is_needed(engine.as_ref(), group)? {
+                    lost.push(group);
+                }
+            }
+            Ok::<_, store::Fault>(lost)
+        });
+        let lost =
+            lost.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+        if lost.is_empty() {
+            return self.run_groups(place).await;
+        }
+        tracing::warn!(groups = ?lost, "the state of these groups is fetched from peers");
+        self.restoring(lost.iter().copied().collect());
+        let node = self.clone();
+        self.spawn(async move {
+            for group in lost {
+                if let Err(fault) = fetch::restore(&node, group).await {
+                    node.fatal.raise(format!("state of group {group}: {}", chain(&fault)));
+                    return;
+                }
+                node.metrics.state_fetched();
+                node.restored(group);
+            }
+            if let Err(error) = node.run_groups(place).await {
+                node.fatal.raise(format!("start the groups: {}", chain(&error)));
+            }
+        });
+        Ok(())
+    }
+
     /// Starts every group of the node's place.
-    async fn run_groups(self: &Arc<Self>, place: Place) -> Result<(), StartError> {
+    pub(crate) async fn run_groups(self: &Arc<Self>, place: Place) -> Result<(), StartError> {
         use futures::{StreamExt, TryStreamExt};
         let starting = place.groups().map(|id| Group::start(self, id, place.node));
         let groups: Vec<_> =
@@ -125,154 +272,53 @@ impl Inner {
         self.groups.send_replace(Arc::new(groups));
         self.follow_system();
         reconcile::start(self);
+        upkeep::start(self);
         Ok(())
     }
 
-    /// Asks the seeds what the cluster knows of this node.
-    async fn ask_seeds(&self) -> Result<(), StartError> {
+    /// Asks the seeds what the cluster knows of this node: why it must not go on as it is, if so.
+    async fn ask_seeds(&self) -> Result<Option<String>, StartError> {
         let others = self.config.seeds.iter().filter(|seed| **seed != self.config.peer);
         let asked = others.map(|seed| async move { (seed, identify(&self.tls, seed).await) });
+        let mut doubt = None;
         for (seed, answer) in futures::future::join_all(asked).await {
             match answer {
-                Ok((_, reply)) => self.check_known(seed, reply)?,
+                Ok((_, reply)) => doubt = doubt.or(self.check_known(seed, reply)?),
                 Err(reason) => tracing::info!(seed, reason, "a seed did not answer"),
             }
         }
-        Ok(())
+        Ok(doubt)
     }
 
-    fn check_known(&self, seed: &str, reply: IdentifyReply) -> Result<(), StartError> {
+    pub(crate) fn check_known(
+        &self,
+        seed: &str,
+        reply: IdentifyReply,
+    ) -> Result<Option<String>, StartError> {
         let identity = self.identity.load();
-        let cluster = ClusterId::parse(&reply.cluster).ok();
-        let Some(cluster) = cluster else { return Ok(()) };
+        let Ok(cluster) = ClusterId::parse(&reply.cluster) else { return Ok(None) };
         let roster = Roster::from_proto(reply.roster)
             .map_err(|error| StartError::Facts(error.to_owned()))?;
-        let taken = |node: NodeId| IdentityError::NameTaken {
-            peer: seed.to_owned(),
-            name: self.config.name.clone(),
-            node,
+        let Some(place) = identity.place.filter(|place| place.cluster == cluster) else {
+            return Ok(None);
         };
-        match identity.place {
-            None => match roster.named(&self.config.name) {
-                Some(known) if known.incarnation != identity.incarnation => {
-                    Err(taken(known.id).into())
-                }
-                _ => Ok(()),
-            },
-            Some(place) if place.cluster != cluster => Ok(()),
-            Some(place) => match roster.get(place.node) {
-                Some(known) if known.state == NodeState::Removed => {
-                    Err(IdentityError::Removed { peer: seed.to_owned(), node: place.node }.into())
-                }
-                Some(known) if known.incarnation != identity.incarnation => {
-                    Err(taken(known.id).into())
-                }
-                _ => Ok(()),
-            },
-        }
-    }
-
-    /// Takes the node into a cluster, once. What it began, it finishes, also when nobody waits for it any
-    /// more; asked again, it is content.
-    pub(crate) async fn adopt(self: &Arc<Self>, request: AdoptRequest) -> Result<(), ClusterError> {
-        let node = self.clone();
-        let taken = self.tasks.spawn(async move { node.take_place(request).await });
-        taken.await.unwrap_or_else(|error| {
-            Err(ClusterError::Unavailable(format!("node {}: {error}", self.config.name)))
-        })
-    }
-
-    async fn take_place(self: &Arc<Self>, request: AdoptRequest) -> Result<(), ClusterError> {
-        let _one = self.adopting.lock().await;
-        let refuse =
-            |reason: &str| ClusterError::Refused(format!("node {}: {reason}", self.config.name));
-        let malformed = || refuse("the request is malformed");
-        let cluster = ClusterId::parse(&request.cluster).map_err(|_| malformed())?;
-        let incarnation = Incarnation::parse(&request.incarnation).map_err(|_| malformed())?;
-        let roster = Roster::from_proto(request.roster).map_err(refuse)?;
-        let place =
-            Place { cluster, node: NodeId(request.node), wallet_groups: request.wallet_groups };
-        let present = **self.identity.load();
-        if incarnation != present.incarnation {
-            return Err(refuse("another directory is meant; ask who is there again"));
-        }
-        match present.place {
-            Some(found) if found != place => return Err(refuse("it belongs to a cluster already")),
-            Some(_) => {}
-            None => {
-                let named = roster.get(place.node).is_some_and(|node| {
-                    node.name == self.config.name
-                        && node.dc == self.config.dc
-                        && node.incarnation == incarnation
-                });
-                if !named || place.cluster.is_zero() || !(1..=4096).contains(&place.wallet_groups) {
-                    return Err(refuse("the request does not describe this node"));
-                }
-                self.settle(place, roster).await?;
+        match roster.get(place.node) {
+            Some(known) if known.state == NodeState::Removed => {
+                Err(IdentityError::Removed { peer: seed.to_owned(), node: place.node }.into())
             }
-        }
-        let first: Vec<GroupId> = request.initialize.into_iter().map(GroupId).collect();
-        self.initialize(&first, &request.voters, request.allow_single_dc).await
-    }
-
-    async fn settle(self: &Arc<Self>, place: Place, roster: Roster) -> Result<(), ClusterError> {
-        let failed = |reason: String| {
-            ClusterError::Unavailable(format!("node {}: {reason}", self.config.name))
-        };
-        let identity = Identity { place: Some(place), ..**self.identity.load() };
-        let (node, kept) = (self.clone(), roster.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            // First whom to reach, then that there is somebody to be reached.
-            kept.save(node.engine.as_ref()).map_err(|error| chain(&error))?;
-            node.file.settle(identity).map_err(|error| chain(&error))
-        });
-        written.await.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
-        self.roster.store(Arc::new(roster));
-        self.identity.store(Arc::new(identity));
-        tracing::info!(cluster = %place.cluster, node = %place.node, "taken into the cluster");
-        // What is on disk says that the node is in the cluster: it runs whole, or starts anew.
-        self.run_groups(place).await.map_err(|error| {
-            let reason = chain(&error);
-            self.fatal.raise(format!("start the groups: {reason}"));
-            failed(reason)
-        })
-    }
-
-    /// Writes the first membership of groups that have none.
-    async fn initialize(
-        &self,
-        groups: &[GroupId],
-        voters: &[u64],
-        allow_single_dc: bool,
-    ) -> Result<(), ClusterError> {
-        let roster = self.roster.load();
-        let mut nodes = BTreeMap::new();
-        for voter in voters {
-            let node = roster.get(NodeId(*voter));
-            let node = node.ok_or_else(|| {
-                ClusterError::Refused(format!("node {voter} is not in the registry"))
-            })?;
-            nodes.insert(*voter, Replica { dc: node.dc.clone() });
-        }
-        for id in groups {
-            let group = self
-                .group(*id)
-                .ok_or_else(|| ClusterError::Refused(format!("there is no group {id}")))?;
-            rule::check_sets(&[nodes.keys().copied().collect()], &nodes, allow_single_dc)
-                .map_err(ClusterError::Refused)?;
-            let failed = |error: &dyn std::error::Error| ClusterError::Unavailable(chain(error));
-            if !group.raft.is_initialized().await.map_err(|error| failed(&error))? {
-                match group.raft.initialize(nodes.clone()).await {
-                    Ok(()) => {}
-                    // A leader was quicker. Its membership is the same or a later one.
-                    Err(openraft::errors::RaftError::APIError(
-                        openraft::errors::InitializeError::NotAllowed(_),
-                    )) => {}
-                    Err(error) => return Err(failed(&error)),
-                }
+            Some(known) if known.state == NodeState::Fenced => {
+                Ok(Some(format!("the cluster has fenced node {}, says {seed}", place.node)))
             }
+            Some(known) if known.incarnation != identity.incarnation => {
+                Err(IdentityError::NameTaken {
+                    peer: seed.to_owned(),
+                    name: self.config.name.clone(),
+                    node: known.id,
+                }
+                .into())
+            }
+            _ => Ok(None),
         }
-        Ok(())
     }
 }
 

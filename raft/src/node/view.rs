@@ -30,6 +30,8 @@ impl Node {
             incarnation: identity.incarnation,
             nodes: self.nodes(),
             zero_loss: node.zero_loss(),
+            repair: node.repair(),
+            disk_is_low: self.disk_is_low(),
             stuck: node.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             groups,
         }

@@ -4,7 +4,7 @@
 //! take it away again. A peer that lacks it all the same runs on an older copy of its directory. It
 //! cannot know: its log and its marks agree with each other ([`crate::log::marks`] finds what does not).
 //! It must not count towards a majority any more, so this node asks it for no vote and sends it
-//! nothing, until it comes back under another incarnation or this node restarts.
+//! nothing, and has it fenced ([`crate::upkeep::replace`]).
 //!
 //! Where it stops: the memory is of one node and of its present leadership in each group. A peer that
 //! goes back while nobody remembers is not found out.
@@ -22,7 +22,7 @@ use crate::types::{LeaderId, LogId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "node {0} went back: it lacks what it has acknowledged, as after a restore from an old copy of its \
-     directory; remove it from the cluster and let it join with an empty directory"
+     directory; it is fenced, and comes back under another id"
 )]
 pub(crate) struct WentBack(NodeId);
 

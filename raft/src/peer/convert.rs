@@ -11,7 +11,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
     StreamAppendResult, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
-use store::Reply;
+use store::{Position, Reply, StateDigest};
 use types::NodeId;
 
 use crate::log::entry::{
@@ -20,6 +20,8 @@ use crate::log::entry::{
 use crate::propose::Failure;
 use crate::status::GroupView;
 use crate::types::{Entry, LogId, SnapshotMeta, StoredMembership, TypeConfig, Vote, leader_id};
+use crate::upkeep::digests::Checkpoints;
+use crate::upkeep::health::Said;
 use crate::wire::{DecodeError, Reader, Writer};
 
 const VERSION: u8 = 1;
@@ -39,14 +41,28 @@ pub(crate) enum ControlKind {
     HandOver = 7,
     /// How far the group is, as its leader sees it.
     Status = 8,
+    /// How the asked node's disk is.
+    Health = 9,
+    /// The digests that the asked replica had.
+    Checkpoints = 10,
 }
 
 impl ControlKind {
     pub(crate) fn parse(number: u32) -> Option<Self> {
         use ControlKind::*;
-        [Vote, PreVote, Heartbeat, ReadIndex, TransferLeader, Propose, HandOver, Status]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        let kinds = [
+            Vote,
+            PreVote,
+            Heartbeat,
+            ReadIndex,
+            TransferLeader,
+            Propose,
+            HandOver,
+            Status,
+            Health,
+            Checkpoints,
+        ];
+        kinds.into_iter().find(|kind| *kind as u32 == number)
     }
 }
 
@@ -281,6 +297,32 @@ message!("status of a group", GroupView,
             lag.insert(NodeId(reader.u64()?), reader.u64()?);
         }
         GroupView { term, last, committed, applied, lag }
+    }
+);
+
+message!("health", Said,
+    encode_health(said, writer) {
+        writer.flag(said.low).flag(said.slow).u64(said.sync_us);
+    },
+    decode_health(reader) {
+        Said { low: reader.flag()?, slow: reader.flag()?, sync_us: reader.u64()? }
+    }
+);
+
+message!("checkpoints", Checkpoints,
+    encode_checkpoints(kept, writer) {
+        writer.u16(kept.0.len() as u16);
+        for (at, digest) in &kept.0 {
+            writer.u64(at.term).u64(at.leader).u64(at.index).bytes(&digest.to_bytes());
+        }
+    },
+    decode_checkpoints(reader) {
+        let mut kept = Checkpoints::default();
+        for _ in 0..reader.u16()? {
+            let at = Position { term: reader.u64()?, leader: reader.u64()?, index: reader.u64()? };
+            kept.0.push_back((at, StateDigest::from_bytes(reader.array()?)));
+        }
+        kept
     }
 );
 

@@ -33,6 +33,9 @@ pub enum HelloError {
     /// Nobody the registry knows, or knows no longer.
     #[error("node {0} is not in the registry, or has been removed")]
     Unknown(NodeId),
+    /// A node that the cluster counts on no more.
+    #[error("node {0} is fenced: its machine comes back under another id")]
+    Fenced(NodeId),
     /// The certificate of another machine or data centre.
     #[error("the certificate names {found}, but node {node} is {expected}")]
     OtherMachine {
@@ -86,10 +89,11 @@ pub(crate) fn check(
         return Err(HelloError::NotMeant);
     }
     let id = NodeId(hello.from);
-    let node = roster
-        .get(id)
-        .filter(|node| node.state != NodeState::Removed)
-        .ok_or(HelloError::Unknown(id))?;
+    let node = match roster.get(id) {
+        Some(node) if node.state == NodeState::Fenced => return Err(HelloError::Fenced(id)),
+        Some(node) if node.state.counts() => node,
+        _ => return Err(HelloError::Unknown(id)),
+    };
     if node.name != certificate.name || node.dc != certificate.dc {
         return Err(HelloError::OtherMachine {
             node: id,

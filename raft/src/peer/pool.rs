@@ -90,6 +90,13 @@ impl Peers {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| keep(*id));
     }
 
+    /// The peers that were found to lack what they had acknowledged.
+    pub(crate) fn went_back(&self) -> Vec<NodeId> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = known.iter().filter(|(_, peer)| peer.acknowledged.check().is_err());
+        lost.map(|(id, _)| *id).collect()
+    }
+
     /// A peer called here: it can be reached, so whoever waits to try again tries now.
     pub(crate) fn poke(&self, id: NodeId) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();

@@ -13,22 +13,25 @@ use std::time::Duration;
 use futures::Stream;
 use proto::peer::peer_server::Peer as PeerService;
 use proto::peer::{
-    AdoptReply, AdoptRequest, ControlFrame, Hello, IdentifyReply, IdentifyRequest, LogFrame,
-    RosterNode, SnapshotFrame, SnapshotReply,
+    AdoptReply, AdoptRequest, ControlFrame, FetchFrame, FetchRequest, Hello, IdentifyReply,
+    IdentifyRequest, LogFrame, RejoinReply, RejoinRequest, RosterNode, SnapshotFrame,
+    SnapshotReply,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
-use types::{NodeInfo, NodeState};
+use types::{GroupId, NodeInfo};
 
 use crate::certificate::{ConnectionIdentity, IdentityKind};
+use crate::error::ClusterError;
 use crate::node::Inner;
 use crate::peer::link::Protocol;
 use crate::peer::{control::Control, handshake, session::Log};
 
 mod answer;
 mod append;
+mod fetch;
 mod install;
 
 /// From the opening of a stream to its greeting.
@@ -41,6 +44,9 @@ const OUTBOUND: usize = 256;
 pub(crate) struct PeerServer {
     pub(crate) node: Arc<Inner>,
 }
+
+/// Frames of a state read ahead of the network.
+const FETCHED: usize = 2;
 
 type Frames<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -67,9 +73,7 @@ impl PeerServer {
         if self.node.identity.load().place.is_some() {
             let roster = self.node.roster.load();
             roster.nodes().any(|node| {
-                node.name == asked_by.name
-                    && node.dc == asked_by.dc
-                    && node.state != NodeState::Removed
+                node.name == asked_by.name && node.dc == asked_by.dc && node.state.counts()
             })
         } else {
             let is_caller =
@@ -85,6 +89,9 @@ impl PeerServer {
         hello: &Hello,
     ) -> Result<(NodeInfo, Hello), Status> {
         let node = &self.node;
+        if node.quarantine.get().is_some() {
+            return Err(Status::unavailable("this node is in quarantine"));
+        }
         let own = node.identity.load();
         let from = handshake::check(&own, &node.roster.load(), Some(identity), hello).map_err(
             |error| {
@@ -126,6 +133,7 @@ impl PeerService for PeerServer {
     type ControlStream = Frames<ControlFrame>;
     type LogStream = Frames<LogFrame>;
     type SnapshotStream = Frames<SnapshotReply>;
+    type FetchStream = Frames<FetchFrame>;
 
     async fn identify(
         &self,
@@ -149,6 +157,31 @@ impl PeerService for PeerServer {
             .await
             .map_err(|error| Status::failed_precondition(error.to_string()))?;
         Ok(Response::new(AdoptReply {}))
+    }
+
+    async fn rejoin(
+        &self,
+        request: Request<RejoinRequest>,
+    ) -> Result<Response<RejoinReply>, Status> {
+        let asked_by = self.machine(request.extensions().get())?.clone();
+        let outcome = self.node.readmit(&asked_by, request.into_inner()).await;
+        outcome.map(Response::new).map_err(|error| match error {
+            ClusterError::Refused(reason) => Status::failed_precondition(reason),
+            ClusterError::Unavailable(reason) => Status::unavailable(reason),
+        })
+    }
+
+    async fn fetch(
+        &self,
+        request: Request<FetchRequest>,
+    ) -> Result<Response<Self::FetchStream>, Status> {
+        let identity = self.machine(request.extensions().get())?.clone();
+        let FetchRequest { hello, group } = request.into_inner();
+        let hello = hello.ok_or_else(|| Status::invalid_argument("no greeting came"))?;
+        let (from, _) = self.admit(&identity, &hello)?;
+        let (out, frames) = mpsc::channel(FETCHED);
+        tokio::spawn(fetch::serve(self.node.clone(), from, GroupId(group), out));
+        Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
     }
 
     async fn control(

@@ -1,17 +1,17 @@
 //! Nodes that can be started, stopped and asked.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use raft::listener::{self, Limits};
 use raft::registry::Registry;
 use raft::{
-    ClusterError, NewCluster, Node, NodeConfig, Order, PeerTls, StartError, Timing, peer_routes,
+    ClusterError, NewCluster, Node, NodeConfig, Order, PeerTls, StartError, Timing, Upkeep,
+    peer_routes,
 };
 use store::command::SystemCommand;
-use store::engine::rocks::{Memory, RocksEngine};
+use store::engine::rocks::Memory;
 use store::formats::Levels;
 use store::{Caller, Command, Policy, Reply};
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ pub struct Machine {
     pub address: String,
     pub seeds: Vec<String>,
     pub timing: Timing,
+    pub upkeep: Upkeep,
     tls: PeerTls,
     directory: TempDir,
     running: Option<Running>,
@@ -81,6 +82,7 @@ impl Machine {
             address: listener.local_addr().unwrap().to_string(),
             seeds: Vec::new(),
             timing: Timing::default(),
+            upkeep: Upkeep::default(),
             tls,
             directory: tempfile::tempdir().unwrap(),
             running: None,
@@ -99,15 +101,15 @@ impl Machine {
             timing: self.timing.clone(),
             proposal_bytes: raft::PROPOSAL_BYTES,
             levels: Levels::OF_THIS_RELEASE,
+            upkeep: self.upkeep,
         }
     }
 
     pub async fn start(&mut self) -> Result<(), StartError> {
         let memory = Memory { block_cache: 8 << 20, write_buffer: 8 << 20 };
-        let engine = RocksEngine::open(&self.directory.path().join("db"), memory)?;
+        let opened = raft::open(self.directory.path(), memory)?;
         let mut registry = Registry::default();
-        let node =
-            Node::start(self.config(), Arc::new(engine), self.tls.clone(), &mut registry).await?;
+        let node = Node::start(self.config(), opened, self.tls.clone(), &mut registry).await?;
         let listener = TcpListener::bind(&self.address).await.unwrap();
         let (end, routes, tls) = (CancellationToken::new(), peer_routes(&node), self.tls.server());
         let stop = end.clone();
@@ -139,6 +141,12 @@ impl Machine {
         let copy = tempfile::tempdir().unwrap();
         copy_files(self.directory.path(), copy.path());
         copy
+    }
+
+    /// Ends the node, and gives its directory as it is then.
+    pub async fn copy_when_stopped(&mut self) -> TempDir {
+        self.stop(Duration::ZERO).await;
+        self.copy()
     }
 
     /// Replaces the directory by a copy.

@@ -266,5 +266,10 @@ async fn an_older_directory_is_found_out() {
     assert!(cluster.node(leader).is_leader(WALLETS), "nothing else has happened");
     let stale = cluster.node(back).replica(WALLETS).unwrap().policy().unwrap().tombstones;
     assert_eq!(stale, 100, "it is sent nothing");
+    until("it is fenced", async || {
+        let known = cluster.node(leader).node(id);
+        known.is_some_and(|node| node.state == NodeState::Fenced)
+    })
+    .await;
     cluster.stop().await;
 }

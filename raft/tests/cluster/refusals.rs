@@ -2,43 +2,79 @@
 
 use std::time::Duration;
 
-use raft::{IdentityError, LogError, PeerTls, StartError, TlsError};
+use raft::{End, PeerTls, TlsError};
+use types::NodeState;
 
 use crate::certificates::{CLUSTER, Ca};
-use crate::harness::{Cluster, Machine, WALLETS, new_cluster, order, refusal, until};
+use crate::harness::{Cluster, Machine, PATIENCE, WALLETS, new_cluster, order, refusal, until};
 
-/// An empty directory under a name that the cluster knows is refused, and says what to do.
+/// An empty directory under a name that the cluster knows is nobody, as long as the one it was still
+/// counts; once it has found the cluster it comes back under a new id.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wiped_directory_is_refused() {
+async fn a_wiped_directory_comes_back_under_a_new_id() {
     let mut cluster = Cluster::three().await;
     cluster.machines[2].stop(Duration::ZERO).await;
     cluster.machines[2].wipe();
-    cluster.machines[2].seeds = vec![cluster.machines[0].address.clone()];
-    let error = cluster.machines[2].start().await.unwrap_err();
-    assert!(matches!(error, StartError::Identity(IdentityError::NameTaken { .. })), "{error}");
-    assert!(error.to_string().contains("remove node 3 first"), "{error}");
-
-    // It cannot sneak in either: nobody asks it, and whoever is asked to take it in refuses.
-    cluster.machines[2].seeds.clear();
+    // It cannot sneak in: nobody asks it, and whoever is asked to take it in refuses.
     cluster.machines[2].start().await.unwrap();
     let address = cluster.machines[2].address.clone();
     let refused = refusal(cluster.node(0).join(order(), &address).await);
     assert!(refused.contains("belongs to node 3, which has another directory"), "{refused}");
     cluster.set(WALLETS, 55).await;
     assert!(cluster.node(2).groups().is_empty());
+    cluster.machines[2].stop(Duration::ZERO).await;
+
+    cluster.machines[2].seeds = vec![cluster.machines[0].address.clone()];
+    cluster.machines[2].start().await.unwrap();
+    until("it has a place again", async || cluster.node(2).info().is_some()).await;
+    assert_eq!(cluster.id(2).0, 4, "ids are never used again");
+    assert_eq!(cluster.node(0).node(types::NodeId(3)).unwrap().state, NodeState::Removed);
+    assert_eq!(cluster.get(2, WALLETS).await, 55);
     cluster.stop().await;
 }
 
-/// A node whose log lost what it acknowledged does not start.
+/// A second process under the name of a node that still runs does not push it out.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_went_back_is_refused() {
+async fn a_second_process_under_a_name_is_refused() {
     let mut cluster = Cluster::three().await;
-    cluster.machines[1].stop(Duration::ZERO).await;
-    // The database is gone, as after a restore from an old copy; everything else is there.
-    std::fs::remove_dir_all(cluster.machines[1].path().join("db")).unwrap();
-    let error = cluster.machines[1].start().await.unwrap_err();
-    assert!(matches!(error, StartError::Log(LogError::WentBack { .. })), "{error}");
+    let mut twin = Machine::new(&cluster.ca, "node-3", "c").await;
+    twin.seeds = vec![cluster.machines[0].address.clone()];
+    twin.start().await.unwrap();
+    // It asks twice a second, and is refused each time.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.set(WALLETS, 55).await;
+    assert!(twin.node().groups().is_empty());
+    assert_eq!(cluster.node(0).node(types::NodeId(3)).unwrap().state, NodeState::Active);
+    twin.stop(Duration::ZERO).await;
+    cluster.stop().await;
+}
+
+/// A node whose log lost what it acknowledged promises nothing, until it is another node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_went_back_is_a_quarantine() {
+    let mut cluster = Cluster::three().await;
+    let lost = cluster.machines[1].copy_when_stopped().await;
+    cluster.machines[1].start().await.unwrap();
+    cluster.set(WALLETS, 55).await;
+    cluster.agree().await;
+    cluster.machines[1].stop(Duration::ZERO).await;
+    // The database is an older one; the marks are not.
+    let database = cluster.machines[1].path().join("db");
+    std::fs::remove_dir_all(&database).unwrap();
+    std::fs::rename(lost.path().join("db"), &database).unwrap();
+    cluster.machines[1].start().await.unwrap();
+    let repair = cluster.node(1).status().await.repair.unwrap();
+    assert!(repair.contains("in quarantine") && repair.contains("went back"), "{repair}");
+    assert!(cluster.node(1).groups().is_empty());
+
+    let end = tokio::time::timeout(PATIENCE, cluster.node(1).fatal()).await.unwrap();
+    assert!(matches!(end, End::Again(_)), "{end:?}");
+    cluster.machines[1].stop(Duration::ZERO).await;
+    cluster.machines[1].start().await.unwrap();
+    assert_eq!(cluster.id(1).0, 4);
+    assert_eq!(cluster.get(1, WALLETS).await, 55);
+    cluster.set(WALLETS, 56).await;
+    cluster.agree().await;
     cluster.stop().await;
 }
 

@@ -6,7 +6,7 @@ use super::{
 use crate::settings::{
     ConfigError, EpochKeySource, Place, RegistrationMode, RoleSetting, Setting, Settings, Source,
 };
-use raft::{ConnectionIdentity, IdentityKind, Timing, TimingError};
+use raft::{ConnectionIdentity, IdentityKind, Timing, TimingError, Upkeep};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::{
     net::SocketAddr,
@@ -47,6 +47,7 @@ pub(super) fn check(source: &Source) -> Result<Config, ConfigError> {
         registration: at.registration(settings)?,
         timing: at.timing(settings)?,
         memory: at.memory(settings)?,
+        upkeep: at.upkeep(settings)?,
         limits: at.limits(&settings.limits, drain_timeout)?,
         log: at.log(settings)?,
         telemetry: at.telemetry(settings)?,
@@ -313,6 +314,24 @@ impl Checker<'_> {
         Ok(Memory {
             block_cache: mib("memory.block_cache_mib", &written.block_cache_mib)?,
             write_buffer: mib("memory.write_buffer_mib", &written.write_buffer_mib)?,
+        })
+    }
+
+    fn upkeep(&self, settings: &Settings) -> Result<Upkeep, ConfigError> {
+        let (disk, repair) = (&settings.disk, &settings.repair);
+        let seconds = |key, setting| {
+            Ok::<_, ConfigError>(Duration::from_secs(self.number(key, setting, 0..=31_536_000)?))
+        };
+        Ok(Upkeep {
+            digest_entries: self.number(
+                "repair.digest_entries",
+                &repair.digest_entries,
+                10..=10_000_000,
+            )?,
+            scrub_every: seconds("repair.scrub_s", &repair.scrub_s)?,
+            replace_after: seconds("repair.replace_after_s", &repair.replace_after_s)?,
+            reserve_bytes: self.number("disk.reserve_mib", &disk.reserve_mib, 0..=1 << 30)? << 20,
+            reserve_percent: self.number("disk.reserve_percent", &disk.reserve_percent, 0..=90)?,
         })
     }
 

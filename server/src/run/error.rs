@@ -1,7 +1,7 @@
 //! Why a node did not start, or did not go on, and what a supervisor should do about it.
 
 use crate::{config::SecretFileError, epoch_key::EpochKeyError, tls::CertificateError};
-use raft::{LogError, StartError};
+use raft::{End, StartError};
 use std::{io, net::SocketAddr, path::PathBuf};
 use store::Fault;
 use tokio::task::JoinError;
@@ -49,9 +49,6 @@ pub enum RunError {
         /// The file.
         file: PathBuf,
     },
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Engine(Fault),
     /// Replication cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -60,6 +57,15 @@ pub enum RunError {
         "this node cannot go on: {0}; what it acknowledged is safe, start it again when the cause is gone"
     )]
     Fatal(String),
+    /// Something on its disk is not what it wrote; a note says so to the next start.
+    #[error(
+        "{0}; this node promises nothing from here on. Start it again: it rebuilds what is damaged from \
+         the other nodes, and takes a new id if its log cannot be believed (docs/operating/damage.md)"
+    )]
+    Damaged(String),
+    /// The cluster counts on this node no more, or has given its machine a new place.
+    #[error("{0}; it has to be started again")]
+    Again(String),
 }
 
 /// What to do about the end of a node.
@@ -73,6 +79,18 @@ pub enum Ending {
     Damaged,
     /// Start it again, perhaps after the cause is gone.
     Unavailable,
+    /// Start it again, at once: that is how it goes on.
+    Again,
+}
+
+impl From<End> for RunError {
+    fn from(end: End) -> Self {
+        match end {
+            End::Failed(reason) => RunError::Fatal(reason),
+            End::Damaged(_, reason) => RunError::Damaged(reason),
+            End::Again(reason) => RunError::Again(reason),
+        }
+    }
 }
 
 impl RunError {
@@ -83,12 +101,12 @@ impl RunError {
             | RunError::Certificates(_)
             | RunError::Tokens(_)
             | RunError::NoTokens { .. } => Ending::Usage,
-            RunError::Engine(fault) => of_fault(fault),
+            RunError::Damaged(_) => Ending::Damaged,
+            RunError::Again(_) => Ending::Again,
             RunError::Start(error) => match error {
                 StartError::Identity(raft::IdentityError::Io { .. }) => Ending::Unavailable,
-                StartError::Identity(raft::IdentityError::Damaged { .. }) => Ending::Damaged,
+                StartError::Damaged { .. } => Ending::Damaged,
                 StartError::Identity(_) | StartError::TooOld { .. } => Ending::Refused,
-                StartError::Log(LogError::WentBack { .. }) => Ending::Damaged,
                 StartError::State { source, .. } | StartError::Engine(source) => of_fault(source),
                 StartError::Facts(_) => Ending::Damaged,
                 _ => Ending::Unavailable,

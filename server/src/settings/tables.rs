@@ -180,6 +180,46 @@ impl Default for MemorySettings {
     }
 }
 
+/// `[disk]`: what stays free on the disk of `data_dir`. Below the lesser of both the node gives up
+/// leadership and refuses pushes until there is room; revocations still pass.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiskSettings {
+    /// In MiB.
+    pub reserve_mib: Setting<u64>,
+    /// In hundredths of the disk.
+    pub reserve_percent: Setting<u64>,
+}
+
+impl Default for DiskSettings {
+    fn default() -> Self {
+        DiskSettings { reserve_mib: unplaced(1_024), reserve_percent: unplaced(5) }
+    }
+}
+
+/// `[repair]`: how damage is looked for and dead nodes are replaced. The same on every node.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RepairSettings {
+    /// After how many entries of a group its replicas compare their states.
+    pub digest_entries: Setting<u64>,
+    /// How often a node reads its whole disk again, in seconds; 0: never.
+    pub scrub_s: Setting<u64>,
+    /// For how many seconds a node may be away before a spare node of its data centre takes its place;
+    /// 0: for ever.
+    pub replace_after_s: Setting<u64>,
+}
+
+impl Default for RepairSettings {
+    fn default() -> Self {
+        RepairSettings {
+            digest_entries: unplaced(10_000),
+            scrub_s: unplaced(86_400),
+            replace_after_s: unplaced(900),
+        }
+    }
+}
+
 /// `[limits]`: bounds on what callers may ask of this node at once.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -10,13 +10,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rocksdb::{ColumnFamily, DB, DBRawIterator, FlushOptions, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, WriteBatch, WriteOptions};
 
 use super::{Batch, Change, Column, Direction, DiskError, Durability, Engine, EngineView, Visit};
 use crate::fault::Fault;
 
+mod diary;
 mod options;
 mod pinned;
+mod salvage;
 
 pub use options::Memory;
 
@@ -33,10 +35,35 @@ impl RocksEngine {
     /// something that was damaged anywhere but at the unfinished end of the write-ahead log.
     pub fn open(directory: &Path, memory: Memory) -> Result<Self, Fault> {
         let (database, columns) = options::open(memory);
-        let db = DB::open_cf_descriptors(&database, directory, columns).map_err(|cause| {
-            Fault::Open { path: directory.display().to_string(), source: DiskError::new(cause) }
-        })?;
+        let db = DB::open_cf_descriptors(&database, directory, columns);
+        let db = db.map_err(|cause| unopened(directory, cause))?;
         Ok(RocksEngine { db: Arc::new(db) })
+    }
+
+    /// Whether a database was made in this directory and still has what it begins with.
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join("CURRENT").is_file()
+    }
+}
+
+fn unopened(directory: &Path, cause: rocksdb::Error) -> Fault {
+    let path = directory.display().to_string();
+    let nameless = cause.kind() == ErrorKind::Corruption && !cause.as_ref().contains(&path);
+    let source = match diary::damaged_log(directory).filter(|_| nameless) {
+        Some(file) => DiskError::damage(format!("{} {file}", cause.as_ref())),
+        None => told(cause),
+    };
+    Fault::Open { path, source }
+}
+
+/// A file that the database names and that is not there was lost, as one whose checksum is wrong.
+fn told(cause: rocksdb::Error) -> DiskError {
+    let missing =
+        cause.kind() == ErrorKind::IOError && cause.as_ref().contains("No such file or directory");
+    if missing || cause.kind() == ErrorKind::Corruption {
+        DiskError::damage(cause)
+    } else {
+        DiskError::new(cause)
     }
 }
 
@@ -149,5 +176,5 @@ fn walk(
 }
 
 fn disk(action: &'static str, column: Column, cause: rocksdb::Error) -> Fault {
-    Fault::Disk { action, column, source: DiskError::new(cause) }
+    Fault::Disk { action, column, source: told(cause) }
 }

@@ -45,7 +45,8 @@ pub(super) fn check_policy(policy: &Policy) -> Result<(), Halt> {
 /// Gives a node its id.
 ///
 /// A name that is in use stays with the life of the directory that took it: a wiped directory, which
-/// comes with another incarnation, must wait until the former node was removed, and then gets a new id.
+/// comes with another incarnation, must wait until the former node was removed or fenced, and then gets
+/// a new id. A fenced node that has no replica any more is removed by this.
 pub(super) fn register(view: &mut View<'_>, node: &NewNode) -> Result<SystemReply, Halt> {
     let mut cluster = known(view)?;
     check_node(node)?;
@@ -55,8 +56,14 @@ pub(super) fn register(view: &mut View<'_>, node: &NewNode) -> Result<SystemRepl
             "a node that registers brings the incarnation of its directory",
         ));
     }
-    if let Some(registered) = holder(view, &cluster, &node.name)? {
-        return adopt(view, registered, node);
+    match holder(view, &cluster, &node.name)? {
+        Some(fenced)
+            if fenced.state == NodeState::Fenced && fenced.incarnation != node.incarnation =>
+        {
+            remove(view, &cluster, fenced)?;
+        }
+        Some(registered) => return adopt(view, registered, node),
+        None => {}
     }
     cluster.nodes += 1;
     let id = NodeId(cluster.nodes);
@@ -120,25 +127,61 @@ pub(super) fn set_state(
     state: NodeState,
 ) -> Result<SystemReply, Halt> {
     let cluster = known(view)?;
-    let node = match registered(view, id)? {
-        node if node.state == state => return Ok(SystemReply::Done),
-        _ => in_service(view, id)?,
-    };
-    if state == NodeState::Removed {
-        for group in (0..GroupId::FIRST_WALLET.0 + cluster.wallet_groups).map(GroupId) {
-            let placed = view.get::<PlacementRow>(&Key::Placement(group))?;
-            if placed
-                .is_some_and(|placed| placed.voters.contains(&id) || placed.learners.contains(&id))
-            {
-                let message = format!(
-                    "node {id} still has a replica of group {group}: place the group elsewhere first"
-                );
-                return Err(refused("node_placed", message));
-            }
+    let node = registered(view, id)?;
+    match (node.state, state) {
+        (present, wanted) if present == wanted => {}
+        (NodeState::Removed, _) => return Err(removed(id)),
+        (_, NodeState::Removed) => remove(view, &cluster, node)?,
+        (NodeState::Fenced, _) => return Err(fenced(id)),
+        (_, NodeState::Fenced) => {
+            one_after_the_other(view, &cluster)?;
+            view.put(&Key::Node(id), &NodeInfo { state, ..node });
+        }
+        _ => view.put(&Key::Node(id), &NodeInfo { state, ..node }),
+    }
+    Ok(SystemReply::Done)
+}
+
+/// Refuses to fence one more node while another fenced one still has replicas: the second could take
+/// the majority of what the first one's replicas are being moved by.
+fn one_after_the_other(view: &mut View<'_>, cluster: &ClusterRow) -> Result<(), Halt> {
+    for id in (1..=cluster.nodes).map(NodeId) {
+        let node: NodeInfo = view.expect(&Key::Node(id))?;
+        if node.state == NodeState::Fenced
+            && let Some(group) = placed(view, cluster, id)?
+        {
+            let message = format!(
+                "node {id} is fenced and still has a replica of group {group}: one node after the other"
+            );
+            return Err(refused("node_fenced", message));
         }
     }
-    view.put(&Key::Node(id), &NodeInfo { state, ..node });
-    Ok(SystemReply::Done)
+    Ok(())
+}
+
+/// The first group whose placement names a node.
+fn placed(view: &mut View<'_>, cluster: &ClusterRow, id: NodeId) -> Result<Option<GroupId>, Halt> {
+    for group in (0..GroupId::FIRST_WALLET.0 + cluster.wallet_groups).map(GroupId) {
+        let placed = view.get::<PlacementRow>(&Key::Placement(group))?;
+        if placed.is_some_and(|placed| placed.voters.contains(&id) || placed.learners.contains(&id))
+        {
+            return Ok(Some(group));
+        }
+    }
+    Ok(None)
+}
+
+/// Ends a node's life, once it has no place any more.
+fn remove(view: &mut View<'_>, cluster: &ClusterRow, node: NodeInfo) -> Result<(), Halt> {
+    let id = node.id;
+    if let Some(group) = placed(view, cluster, id)? {
+        let message = format!(
+            "node {id} still has a replica of group {group}: place the group elsewhere first"
+        );
+        return Err(refused("node_placed", message));
+    }
+    view.put(&Key::Node(id), &NodeInfo { state: NodeState::Removed, ..node });
+    Ok(())
 }
 
 /// A node of the registry, whatever its state.
@@ -147,15 +190,25 @@ pub(super) fn registered(view: &mut View<'_>, id: NodeId) -> Result<NodeInfo, Ha
         .ok_or_else(|| refused("no_such_node", format!("there is no node {id}")))
 }
 
-/// A node that was not removed.
+/// A node whose word counts.
 pub(super) fn in_service(view: &mut View<'_>, id: NodeId) -> Result<NodeInfo, Halt> {
-    match registered(view, id)? {
-        node if node.state == NodeState::Removed => Err(refused(
-            "node_removed",
-            format!("node {id} was removed for ever; register its machine anew"),
-        )),
-        node => Ok(node),
+    let node = registered(view, id)?;
+    match node.state {
+        NodeState::Active | NodeState::Draining => Ok(node),
+        NodeState::Removed => Err(removed(id)),
+        NodeState::Fenced => Err(fenced(id)),
     }
+}
+
+fn removed(id: NodeId) -> Halt {
+    refused("node_removed", format!("node {id} was removed for ever; register its machine anew"))
+}
+
+fn fenced(id: NodeId) -> Halt {
+    refused(
+        "node_fenced",
+        format!("node {id} is fenced: its machine comes back under another id, or is removed"),
+    )
 }
 
 /// Allows, or again refuses, voter sets that one data centre's loss can outvote.

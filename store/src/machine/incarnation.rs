@@ -25,9 +25,8 @@ pub(crate) fn current(view: &dyn EngineView, group: GroupId) -> Result<u64, Faul
     })
 }
 
-/// Names the present life of a group, durably.
-pub(super) fn name(engine: &dyn Engine, prefix: Prefix) -> Result<(), Fault> {
-    let mut batch = Batch::new();
+/// Names the present life of a group, durably, together with what is in `batch`.
+pub(super) fn name(engine: &dyn Engine, prefix: Prefix, mut batch: Batch) -> Result<(), Fault> {
     batch.put(
         Column::Meta,
         &MetaKey::Incarnation(prefix.group).encode(),

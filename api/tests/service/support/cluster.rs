@@ -192,6 +192,7 @@ impl Member {
             timing: Timing::default(),
             proposal_bytes: raft::PROPOSAL_BYTES,
             levels: store::formats::Levels::OF_THIS_RELEASE,
+            upkeep: raft::Upkeep::default(),
         };
         let mut registry = Registry::default();
         let node = Node::start(config, Arc::new(MemoryEngine::new()), tls.clone(), &mut registry)

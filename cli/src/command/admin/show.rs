@@ -41,10 +41,23 @@ pub(super) fn status(reply: &StatusReply, output: &Output) {
             "groups": groups_json(&reply.groups),
             "backup_taken": backup_json(reply.backup_taken.as_ref()),
             "backup_verified": backup_json(reply.backup_verified.as_ref()),
+            "repair": reply.repair,
+            "disk_low": reply.disk_low,
+            "repairs": reply.repairs,
         }));
     }
     let lock = if reply.locked { ", LOCKED: run `holdfast admin unlock`" } else { "" };
     output.line(format!("asked         {} (holdfast {}{lock})", reply.node, reply.version));
+    if !reply.repair.is_empty() {
+        output.line(format!("repair        {}", reply.repair));
+    }
+    if reply.disk_low {
+        output
+            .line("disk          BELOW ITS RESERVE: this node refuses pushes until there is room");
+    }
+    for repair in &reply.repairs {
+        output.line(format!("repair        {repair}"));
+    }
     if !reply.bootstrapped {
         output.line("cluster       none yet: run `holdfast admin bootstrap`");
         return;

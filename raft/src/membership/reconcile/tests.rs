@@ -38,6 +38,7 @@ async fn a_joint_membership_that_is_found_is_finished() {
         timing: Timing::default(),
         proposal_bytes: crate::PROPOSAL_BYTES,
         levels: store::formats::Levels::OF_THIS_RELEASE,
+        upkeep: crate::Upkeep::default(),
     };
     let tls = certificates::Ca::new().node("node-1", "a");
     let engine = Arc::new(MemoryEngine::new());

@@ -42,6 +42,21 @@ fn there_and_back<T: PartialEq + Debug>(
 }
 
 #[test]
+fn what_upkeep_says_comes_back() {
+    for low in [false, true] {
+        let said = Said { low, slow: !low, sync_us: 77 };
+        there_and_back(said, encode_health, decode_health);
+    }
+    let mut kept = Checkpoints::default();
+    there_and_back(kept.clone(), encode_checkpoints, decode_checkpoints);
+    for index in [1, 2] {
+        let at = Position { term: 1, leader: 2, index };
+        kept.keep(at, StateDigest::from_bytes([index as u8; 32]));
+        there_and_back(kept.clone(), encode_checkpoints, decode_checkpoints);
+    }
+}
+
+#[test]
 fn every_message_comes_back() {
     for last_log_id in [None, Some(id(2, 3, 9))] {
         for leadership_transfer in [false, true] {

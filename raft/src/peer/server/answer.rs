@@ -30,7 +30,7 @@ pub(super) async fn serve(
             () = stopped.as_mut() => return,
         };
         let Ok(Some(ControlFrame { frame: Some(Frame::Request(request)) })) = frame else { return };
-        if node.was_removed(from.id) {
+        if node.is_out(from.id) {
             return;
         }
         let Ok(permit) = room.clone().acquire_owned().await else { return };
@@ -91,6 +91,8 @@ async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<B
             Ok(Bytes::new())
         }
         ControlKind::Status => Ok(convert::encode_view(&group.view())),
+        ControlKind::Health => Ok(convert::encode_health(&node.say_health())),
+        ControlKind::Checkpoints => Ok(convert::encode_checkpoints(&group.cell.checkpoints())),
     }
 }
 

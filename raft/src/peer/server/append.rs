@@ -36,7 +36,7 @@ pub(super) async fn serve(
             () = stopped.as_mut() => return,
         };
         let Ok(Some(LogFrame { frame: Some(frame) })) = frame else { return };
-        if node.was_removed(from.id) {
+        if node.is_out(from.id) {
             return;
         }
         let request = match frame {

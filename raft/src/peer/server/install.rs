@@ -112,7 +112,7 @@ async fn collect(
     let mut sink = Discard(Some(Box::new(group.cell.machine().begin_install())));
     loop {
         match next(&mut frames).await? {
-            _ if node.was_removed(from.id) => return Err("the sender was removed".to_owned()),
+            _ if node.is_out(from.id) => return Err("the sender counts no more".to_owned()),
             Some(Frame::Data(bytes)) => {
                 let Some(mut taken) = sink.0.take() else {
                     return Err("no place for a frame".to_owned());

@@ -34,7 +34,7 @@ fn policy() -> Shape {
 }
 
 fn node_state() -> Shape {
-    Choice(vec![Fields(vec![]); 3])
+    Choice(vec![Fields(vec![]); 4])
 }
 
 fn role() -> Shape {

@@ -151,6 +151,7 @@ impl Stage for Cluster {
                     ("active", NodeState::Active),
                     ("draining", NodeState::Draining),
                     ("removed", NodeState::Removed),
+                    ("fenced", NodeState::Fenced),
                 ];
                 let state = states.into_iter().find(|(name, _)| line.has(name)).unwrap().1;
                 self.act(line, SystemCommand::SetNodeState { node: id(), state })

@@ -1,0 +1,155 @@
+//! Getting the state of a group from a peer, for a replica that has lost its own and kept its log.
+//!
+//! The replica's group does not run meanwhile: its log is not applied to nothing. What comes is verified
+//! as every snapshot is, and takes its place together with what that means for the log: entries that
+//! follow the snapshot stay, a log that does not contain its end is replaced by it (Raft, figure 13).
+//! Nothing that this node acknowledged is lost on the way: what the snapshot covers is durable here
+//! before the log's word for it goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::peer::FetchRequest;
+use proto::peer::peer_client::PeerClient;
+use store::{Batch, Column, Engine, Fault, Machine, SnapshotError, SnapshotSink};
+use tokio::time::{sleep, timeout};
+use types::{GroupId, NodeId};
+
+use crate::error::chain;
+use crate::log::{entry, keys};
+use crate::node::Inner;
+use crate::peer::snapshot::STALL;
+use crate::peer::{MESSAGE_BYTES, handshake};
+use crate::types::{LogId, log_id};
+
+/// Between two rounds of asking everybody.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Why a peer's state was not taken.
+enum Failure {
+    /// Another one may do.
+    Peer(String),
+    /// This node cannot go on.
+    Own(Fault),
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Fault(fault) => Failure::Own(fault),
+            refused @ SnapshotError::Refused(_) => Failure::Peer(chain(&refused)),
+        }
+    }
+}
+
+/// Whether a group's state ends before its log begins, so that no log can bring it forward.
+pub(crate) fn is_needed(engine: &dyn Engine, group: GroupId) -> Result<bool, Fault> {
+    let applied = store::Reader::open(engine, group)?.position()?.map(|at| at.index);
+    Ok(applied < purged(engine, group)?.map(|at| at.index))
+}
+
+/// Gets a group's state from whoever has it. Asks until somebody does.
+///
+/// # Errors
+/// What this node's own disk refused.
+pub(crate) async fn restore(node: &Arc<Inner>, group: GroupId) -> Result<(), Fault> {
+    loop {
+        let roster = node.roster.load_full();
+        let others =
+            roster.nodes().filter(|peer| peer.state.counts() && Some(peer.id) != node.id());
+        for peer in others {
+            match fetch(node, peer.id, group).await {
+                Ok(()) => {
+                    tracing::info!(%group, from = %peer.id, "the state is whole again");
+                    return Ok(());
+                }
+                Err(Failure::Own(fault)) => return Err(fault),
+                Err(Failure::Peer(reason)) => {
+                    tracing::info!(%group, from = %peer.id, reason, "no state came");
+                }
+            }
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Failure> {
+    let other = |reason: String| Failure::Peer(reason);
+    let info = node.node(from).ok_or_else(|| other("it is not in the registry".to_owned()))?;
+    let hello =
+        handshake::hello(&node.identity.load(), &info).map_err(|error| other(error.to_string()))?;
+    let peer = node.peers.get(from).ok_or_else(|| other("it is not in the registry".to_owned()))?;
+    let mut client =
+        PeerClient::new(peer.snapshot.clone()).max_decoding_message_size(MESSAGE_BYTES);
+    let asked = client.fetch(FetchRequest { hello: Some(hello), group: group.0 });
+    let frames = timeout(STALL, asked).await.map_err(|_| other("no answer".to_owned()))?;
+    let mut frames = frames.map_err(|status| other(status.message().to_owned()))?.into_inner();
+
+    let engine = node.engine.clone();
+    let (machine, mut sink) = off(move || {
+        let machine = Machine::open(engine, group)?;
+        let sink = machine.begin_install();
+        Ok((machine, Box::new(sink)))
+    })
+    .await?;
+    loop {
+        let frame = timeout(STALL, frames.message()).await;
+        let frame = frame.map_err(|_| other("it stopped sending".to_owned()))?;
+        let Some(frame) = frame.map_err(|status| other(status.message().to_owned()))? else {
+            break;
+        };
+        sink = off(move || {
+            sink.frame(&frame.data)?;
+            Ok(sink)
+        })
+        .await?;
+        node.peer_metrics().snapshot_received();
+    }
+    let engine = node.engine.clone();
+    off(move || put(engine.as_ref(), machine, sink)).await
+}
+
+async fn off<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| Failure::Peer(error.to_string()))??)
+}
+
+fn put(
+    engine: &dyn Engine,
+    mut machine: Machine,
+    sink: Box<SnapshotSink>,
+) -> Result<(), SnapshotError> {
+    let group = machine.group();
+    let end = sink.verify()?.position.as_ref().map(log_id);
+    let purged = purged(engine, group)?;
+    let Some(end) = end.filter(|end| Some(end.index) >= purged.map(|at| at.index)) else {
+        return Err(store::snapshot::SnapshotRefused::Older.into());
+    };
+    let mut beside = Batch::new();
+    if purged != Some(end) && entry_at(engine, group, end.index)? != Some(end) {
+        let (from, to) = (keys::entry(group, 0), keys::entries_end(group));
+        beside.delete_range(Column::Log, &from, &to);
+        beside.put(Column::Log, &keys::purged(group), &entry::encode_position(&end));
+    }
+    machine.finish_install_with(*sink, beside).map(drop)
+}
+
+fn purged(engine: &dyn Engine, group: GroupId) -> Result<Option<LogId>, Fault> {
+    let value = engine.get(Column::Log, &keys::purged(group))?;
+    let decoded = value.map(|value| entry::decode_position(Bytes::from(value))).transpose();
+    decoded.map_err(|error| unreadable(&error))
+}
+
+fn entry_at(engine: &dyn Engine, group: GroupId, index: u64) -> Result<Option<LogId>, Fault> {
+    let value = engine.get(Column::Log, &keys::entry(group, index))?;
+    let decoded = value.map(|value| entry::decode_entry(index, Bytes::from(value))).transpose();
+    Ok(decoded.map_err(|error| unreadable(&error))?.map(|entry| entry.log_id))
+}
+
+fn unreadable(error: &crate::wire::DecodeError) -> Fault {
+    let source = store::engine::DiskError::damage(error.to_string());
+    Fault::Disk { action: "decode an entry in", column: Column::Log, source }
+}
