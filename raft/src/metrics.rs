@@ -44,7 +44,6 @@ pub(crate) struct NodeMetrics {
 }
 
 /// What looking after the node counts.
-#[derive(Default)]
 struct UpkeepMetrics {
     quarantined: Gauge,
     fenced: Gauge,

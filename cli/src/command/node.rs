@@ -66,13 +66,13 @@ async fn serve(args: NodeArgs, json: &mut bool, name: &mut String) -> Result<(),
     if args.with_parent {
         server::drain::end_with_parent();
     }
-    let ended = run::run(config).await.map_err(|error| match error.ending() {
+    let ended = run::run(config).await;
+    telemetry.end().await;
+    ended.map_err(|error| match error.ending() {
         Ending::Again => begin_anew(error),
         Ending::Usage => Failure::usage(error),
         Ending::Refused => Failure::refused(error),
         Ending::Damaged => Failure::integrity(error),
         Ending::Unavailable => Failure::unavailable(error),
-    });
-    telemetry.end().await;
-    ended
+    })
 }
