@@ -107,7 +107,20 @@ impl Machine {
 
     pub async fn start(&mut self) -> Result<(), StartError> {
         let memory = Memory { block_cache: 8 << 20, write_buffer: 8 << 20 };
-        let opened = raft::open(self.directory.path(), memory)?;
+        // In a process of its own, the end of the former life closes the database. Here its last
+        // reader does.
+        let locked = |opened: &Result<_, StartError>| {
+            opened
+                .as_ref()
+                .is_err_and(|error| format!("{error:?}").contains("lock hold by current"))
+        };
+        let mut opened = raft::open(self.directory.path(), memory);
+        let since = Instant::now();
+        while locked(&opened) && since.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            opened = raft::open(self.directory.path(), memory);
+        }
+        let opened = opened?;
         let mut registry = Registry::default();
         let node = Node::start(self.config(), opened, self.tls.clone(), &mut registry).await?;
         let listener = TcpListener::bind(&self.address).await.unwrap();

@@ -25,7 +25,8 @@ fn announce(node: u64, level: u8) -> SystemCommand {
 
 /// What an act answers; each comes under a name of its own.
 fn ask(group: &mut Replica, number: u64, command: SystemCommand) -> Result<(), String> {
-    match group.apply(&act(number, number, command)) {
+    let after = group.reader().acts().unwrap();
+    match group.apply(&act(number, after, command)) {
         Reply::System(SystemReply::Done) => Ok(()),
         Reply::System(SystemReply::Registered { .. }) => Ok(()),
         Reply::Rejected(Rejection::Refused { code, message }) => {
@@ -74,8 +75,9 @@ fn a_node_that_is_gone_holds_nobody_up_and_a_new_one_does() {
             voters: vec![NodeId(1), NodeId(2)],
             learners: Vec::new(),
         };
-        let reply =
-            group.apply(&act(10 + u64::from(number), 9, SystemCommand::SetPlacement(place)));
+        let after = group.reader().acts().unwrap();
+        let place = SystemCommand::SetPlacement(place);
+        let reply = group.apply(&act(10 + u64::from(number), after, place));
         assert!(matches!(reply, Reply::System(SystemReply::Placed { .. })), "{reply:?}");
     }
     ask(&mut group, 20, removed).unwrap();
