@@ -54,7 +54,7 @@ async fn a_slow_disk_on_a_follower_slows_nobody() {
     let Some(_slow) = Injected::into(pid, SYNCS, "delay_enter=1000000") else { return };
     let mut took = Vec::new();
     for number in 0..15 {
-        phone.put(Record::new("opaque", &format!("record {number}"), "body")).unwrap();
+        phone.put(Record::new("opaque", format!("record {number}"), "body")).unwrap();
         let begun = Instant::now();
         phone.push().await.unwrap();
         took.push(begun.elapsed());
