@@ -28,7 +28,7 @@ async fn back_under_a_new_id(lab: &Lab, asked: usize, name: &str, former: u64, k
     until(&format!("{name} is back under a new id as {kind}"), PATIENCE, async || {
         let status = status_under_the_rule(lab, asked).await?;
         let of_name = |state: &str| {
-            status.nodes.iter().filter(|node| node.name == name && node.state == state).next_back()
+            status.nodes.iter().rfind(|node| node.name == name && node.state == state)
         };
         let id = of_name("active").map(|node| node.id).filter(|id| *id > former)?;
         assert_eq!(of_name("removed")?.id, former, "ids are never used again");
