@@ -9,7 +9,7 @@
 //! | [`replace`] | a node that lost what it acknowledged, or has been away for too long, is fenced |
 //!
 //! Fencing takes a majority of group 0, one node after the other, and only while every group has a
-//! majority of its voters without the node ([`replace::Inner::fence`]).
+//! majority of its voters without the node (`replace`).
 
 use std::sync::Arc;
 use std::time::Duration;
