@@ -26,8 +26,11 @@ pub struct Pushed {
     pub wallet: Wallet,
     /// The code that recovers it.
     pub code: RecoveryCode,
-    /// Bodies by record name, of every push that was acknowledged.
+    /// Bodies by record name, of every push that was acknowledged; of a record that was pushed more than
+    /// once, the last.
     pub records: BTreeMap<String, Vec<u8>>,
+    /// How many pushes were acknowledged.
+    pub pushes: u64,
     /// The number of the head when all was acknowledged.
     pub seq: u64,
     /// The head's number before the first of these pushes.
@@ -40,13 +43,19 @@ impl Crowd {
     /// Starts `count` clients. Each pushes a record of `size` bytes, waits for the acknowledgement,
     /// and pushes the next.
     pub async fn start(lab: &Lab, count: usize, size: usize) -> Crowd {
+        Crowd::start_with(lab, count, size, u32::MAX).await
+    }
+
+    /// The same over `records` records of each client again and again: a push costs time in proportion to
+    /// the records of its wallet, so only clients of this kind are as fast at the end as at the beginning.
+    pub async fn start_with(lab: &Lab, count: usize, size: usize, records: u32) -> Crowd {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
         let mut clients = Vec::new();
         for client in 0..count {
             let (wallet, code) = lab.wallet(&format!("client {client}")).await;
             let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
-            clients.push(tokio::spawn(work(wallet, code, size, stop, acknowledged)));
+            clients.push(tokio::spawn(work(wallet, code, (size, records), stop, acknowledged)));
         }
         Crowd { stop, acknowledged, clients }
     }
@@ -79,7 +88,7 @@ impl Crowd {
 async fn work(
     mut wallet: Wallet,
     code: RecoveryCode,
-    size: usize,
+    (size, names): (usize, u32),
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
 ) -> Pushed {
@@ -88,20 +97,22 @@ async fn work(
     let mut seq = seq_before;
     let mut last = Instant::now();
     let mut longest = Duration::ZERO;
+    let mut pushes = 0;
     for number in 0_u32.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let name = format!("record {number}");
-        let body = vec![number.to_be_bytes()[3]; size];
+        let name = format!("record {}", number % names);
+        let body = number.to_be_bytes().repeat(size.div_ceil(4));
         wallet.put(Record::new("opaque", &name, body.clone())).expect("a record");
         seq = push(&mut wallet).await;
         records.insert(name, body);
+        pushes += 1;
         acknowledged.fetch_add(1, Ordering::Relaxed);
         longest = longest.max(last.elapsed());
         last = Instant::now();
     }
-    Pushed { wallet, code, records, seq, seq_before, longest }
+    Pushed { wallet, code, records, pushes, seq, seq_before, longest }
 }
 
 /// Pushes until it is acknowledged. Only unavailability may be answered by another call, which sends
@@ -122,7 +133,7 @@ impl Pushed {
     pub async fn verify(&self, lab: &Lab) {
         assert_eq!(
             self.seq - self.seq_before,
-            self.records.len() as u64,
+            self.pushes,
             "every acknowledged push moved the head by one, none by two"
         );
         let fresh = lab.recover(&self.code, "verifier", Keep::All).await;

@@ -194,22 +194,24 @@ async fn lost_and_cut_tables_are_named_and_stop_the_node() {
     victim.refuses(cases).await;
 }
 
-/// A flip inside a table file of the state is found when its block is read, at the latest when the disk is read
+/// A flip inside a table file is found when its block is read, at the latest when the disk is read
 /// again, and named with the file and the place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_flip_in_a_table_file_of_the_state_is_named_with_its_place() {
+async fn a_flip_in_a_table_file_is_named_with_its_place() {
     let mut victim = Victim::new(Plan::of(3).setting("repair.scrub_s", 1), true).await;
-    let mut file = PathBuf::new();
-    let damage = |data: &Path| {
-        let tables = harm::tables(&database(data), Column::State);
-        let largest = tables.into_iter().max_by_key(|file| fs::metadata(file).unwrap().len());
-        file = largest.unwrap();
-        harm::flip(&file, 200);
-    };
-    let (code, said) = victim.after(damage).await;
-    assert_eq!(code, 4, "{said}");
-    assert!(names(&said, &file) && said.contains("offset"), "{said}");
-    assert!(says_what_to_do(&said), "{said}");
+    for column in [Column::State, Column::Log] {
+        let mut file = PathBuf::new();
+        let damage = |data: &Path| {
+            let tables = harm::tables(&database(data), column);
+            let largest = tables.into_iter().max_by_key(|file| fs::metadata(file).unwrap().len());
+            file = largest.unwrap();
+            harm::flip(&file, 200);
+        };
+        let (code, said) = victim.after(damage).await;
+        assert_eq!(code, 4, "{column}: {said}");
+        assert!(names(&said, &file) && said.contains("offset"), "{column}: {said}");
+        assert!(says_what_to_do(&said), "{column}: {said}");
+    }
 }
 
 /// A certificate that is not what was signed: the node says which file, and does not start.

@@ -20,6 +20,8 @@ use tokio::{task::JoinSet, time::sleep};
 
 /// Clients that push, before the storm, in it and behind it.
 const CLIENTS: usize = 8;
+/// Records that each of them has.
+const RECORDS: u32 = 64;
 /// How many times what the cluster can do is asked of it.
 const TIMES: u64 = 10;
 /// For how many seconds at least.
@@ -103,7 +105,7 @@ async fn after_a_storm_of_ten_times_the_capacity_it_is_as_fast_as_before_within_
     let tls = raw::tls(&lab, &["h2"], None);
     let mut took = Vec::new();
     for round in 0..ROUNDS {
-        let crowd = Crowd::start(&lab, CLIENTS, 1_000).await;
+        let crowd = Crowd::start_with(&lab, CLIENTS, 1_000, RECORDS).await;
         seconds(&crowd, 1).await;
         let before = median(seconds(&crowd, 5).await);
         let memory = resident_mib(&lab, 0);

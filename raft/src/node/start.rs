@@ -19,7 +19,7 @@ use crate::certificate::ConnectionIdentity;
 use crate::config::NodeConfig;
 use crate::error::{StartError, chain};
 use crate::facts::Facts;
-use crate::fatal::FatalSignal;
+use crate::fatal::{End, FatalSignal};
 use crate::identity::{Identity, IdentityError, IdentityFile, Place};
 use crate::log::marks::Marks;
 use crate::log::writer::LogQueue;
@@ -119,8 +119,14 @@ impl Node {
         let node = Node { inner };
         if let Err(error) = node.inner.clone().begin().await {
             node.shutdown(Duration::ZERO).await;
-            return Err(match error.damage() {
-                Some(damage) => leave_note(&node.inner.config, damage, chain(&error)),
+            // openraft tells of a failed read in words only; whoever read said what it was.
+            let found = match (error.damage(), node.inner.fatal.raised()) {
+                (Some(damage), _) => Some((damage, chain(&error))),
+                (None, Some(End::Damaged(damage, found))) => Some((damage, found)),
+                (None, _) => None,
+            };
+            return Err(match found {
+                Some((damage, found)) => leave_note(&node.inner.config, damage, found),
                 None => error,
             });
         }
