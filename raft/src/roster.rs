@@ -39,6 +39,15 @@ impl Roster {
         self.nodes.values()
     }
 
+    /// These nodes count no more, whatever the registry says of them yet.
+    pub(crate) fn fence(&mut self, lost: &[NodeId]) {
+        for id in lost {
+            if let Some(node) = self.nodes.get_mut(id).filter(|node| node.state.counts()) {
+                node.state = NodeState::Fenced;
+            }
+        }
+    }
+
     /// The node of this name that was not removed, if any.
     pub(crate) fn named(&self, name: &str) -> Option<&NodeInfo> {
         self.nodes().find(|node| node.name == name && node.state != NodeState::Removed)
@@ -80,9 +89,10 @@ impl Roster {
     pub(crate) fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
         let mut reader = Reader::new("roster", bytes);
         reader.version(VERSION)?;
-        let mut nodes = Vec::new();
+        let mut nodes: Vec<NodeInfo> = Vec::new();
         for _ in 0..reader.u16()? {
             let id = NodeId(reader.u64()?);
+            reader.ascends(nodes.last().map(|last| &last.id), &id)?;
             let incarnation = Incarnation::from_bytes(reader.array()?);
             let role = match reader.u8()? {
                 1 => Role::Data,

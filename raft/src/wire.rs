@@ -104,6 +104,14 @@ impl Reader {
         part
     }
 
+    /// Refuses an item of a set that does not follow the last one: a set has one form.
+    pub(crate) fn ascends<T: Ord>(&self, last: Option<&T>, next: &T) -> Result<(), DecodeError> {
+        match last {
+            Some(last) if last >= next => Err(self.error("not in ascending order")),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a version that this build does not write.
     pub(crate) fn version(&mut self, known: u8) -> Result<(), DecodeError> {
         match self.u8()? {

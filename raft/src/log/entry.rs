@@ -135,13 +135,17 @@ pub(crate) fn decode_membership(bytes: Bytes) -> Result<Membership, DecodeError>
     for _ in 0..reader.u8()? {
         let mut set = BTreeSet::new();
         for _ in 0..reader.u16()? {
-            set.insert(reader.u64()?);
+            let node = reader.u64()?;
+            reader.ascends(set.last(), &node)?;
+            set.insert(node);
         }
         sets.push(set);
     }
     let mut nodes = BTreeMap::new();
     for _ in 0..reader.u16()? {
-        nodes.insert(reader.u64()?, Replica { dc: reader.text()? });
+        let node = reader.u64()?;
+        reader.ascends(nodes.keys().next_back(), &node)?;
+        nodes.insert(node, Replica { dc: reader.text()? });
     }
     let membership = Membership::new(sets, nodes)
         .map_err(|_| reader.error("a voter is missing from the nodes"))?;

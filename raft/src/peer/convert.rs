@@ -294,7 +294,9 @@ message!("status of a group", GroupView,
         let (last, committed, applied) = (index(reader)?, index(reader)?, index(reader)?);
         let mut lag = BTreeMap::new();
         for _ in 0..reader.u16()? {
-            lag.insert(NodeId(reader.u64()?), reader.u64()?);
+            let node = NodeId(reader.u64()?);
+            reader.ascends(lag.keys().next_back(), &node)?;
+            lag.insert(node, reader.u64()?);
         }
         GroupView { term, last, committed, applied, lag }
     }
