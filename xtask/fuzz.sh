@@ -13,13 +13,13 @@ cd "$(dirname "$0")/.."
 declare -A slice=(
     [signed]=1500000 [texts]=1200000 [commands]=600000 [snapshots]=1200000
     [requests]=1500000 [credentials]=150000 [settings]=1000000
-    [peers]=2000000 [logs]=1500000 [json]=300000
+    [peers]=2000000 [logs]=1500000 [json]=300000 [backups]=1000000
 )
 mode=${1:?slice, or how many seconds for each target}
 shift
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(signed texts commands snapshots requests credentials settings peers logs json)
+    targets=(signed texts commands snapshots requests credentials settings peers logs json backups)
 fi
 
 scratch=$(mktemp -d)

@@ -20,6 +20,7 @@ use crate::keys::KeySourceError;
 use crate::vault::VaultError;
 
 pub(crate) mod backup;
+pub(crate) mod recovery;
 pub(crate) mod report;
 
 /// Wallet groups of a new cluster, unless told otherwise.
@@ -31,6 +32,7 @@ pub(crate) struct Acts {
     /// Opening a key costs much memory: one at a time.
     unlocking: Semaphore,
     exporting: Arc<Semaphore>,
+    approvals: recovery::Approvals,
 }
 
 /// A cluster as an operator asks for it.
@@ -49,7 +51,8 @@ impl Acts {
     /// On this node.
     pub(crate) fn new(inner: Shared) -> Self {
         let exporting = Arc::new(Semaphore::new(backup::EXPORTS));
-        Self { inner, unlocking: Semaphore::new(1), exporting }
+        let approvals = recovery::Approvals::default();
+        Self { inner, unlocking: Semaphore::new(1), exporting, approvals }
     }
 
     /// Forms a cluster out of fresh nodes.

@@ -77,6 +77,7 @@ pub const METHODS: &[Method] = &[
     method("/holdfast.admin.v1.Admin/Journal", Access::Operator, false, Class::Urgent),
     method("/holdfast.admin.v1.Admin/Restore", Access::Operator, true, Class::Urgent),
     method("/holdfast.admin.v1.Admin/NoteBackup", Access::Operator, true, Class::Urgent),
+    method("/holdfast.admin.v1.Admin/Recover", Access::Operator, true, Class::Urgent),
     probe("/grpc.health.v1.Health/Check"),
     probe("/grpc.health.v1.Health/Watch"),
     probe("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),

@@ -223,6 +223,43 @@ fn repairs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// What survivors have written down about going on alone.
+#[test]
+fn mandates_keep_their_bytes() {
+    use crate::recovery::{Mandate, mandate::Cut};
+    let undecided = Mandate {
+        plan: [7; 32],
+        operators: ["ann".to_owned(), "ben".to_owned()],
+        driver: NodeId(1),
+        restores_rule: true,
+        survivors: vec![NodeId(1), NodeId(2)],
+        lost: vec![NodeId(3), NodeId(4)],
+        cuts: None,
+    };
+    let cut = |group, after| Cut {
+        group: GroupId(group),
+        node: NodeId(2),
+        term: 9,
+        after,
+        membership: joint(),
+    };
+    let cuts = Some(vec![cut(0, None), cut(2, Some(id(7)))]);
+    let decided = Mandate { cuts, ..undecided.clone() };
+    let encoded =
+        [("mandate", undecided), ("mandate_with_cuts", decided)].map(|(name, mandate)| {
+            let bytes = mandate.encode();
+            assert_eq!(Mandate::decode(bytes.clone().into()), Ok(mandate));
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1;
+                assert!(Mandate::decode(damaged.into()).is_err(), "byte {at}");
+                assert!(Mandate::decode(bytes[..at].to_vec().into()).is_err(), "cut at {at}");
+            }
+            (name, bytes)
+        });
+    held(include_str!("../tests/formats/v001_recovery.hex"), &encoded);
+}
+
 #[test]
 fn what_repairs_are_made_of_keeps_its_bytes() {
     held(include_str!("../tests/formats/v001_repair.hex"), &repairs());

@@ -14,6 +14,7 @@
 //! | `peer`, `tls`, [`listener`] | authenticated connections between nodes, and the TLS listener |
 //! | `membership` | bootstrap, join, drain, remove; placements and the steps towards them |
 //! | `repair`, `upkeep`, `watched` | damage: found, named, and repaired from peers |
+//! | `recovery` | going on without data centres that are lost, where no majority is left |
 //! | `propose`, `read`, `rounds` | batching of commands, shared read indexes |
 //! | [`registry`] | the numbers of a node, each described |
 //!
@@ -40,6 +41,7 @@ mod node;
 mod peer;
 mod propose;
 mod read;
+mod recovery;
 pub mod registry;
 mod repair;
 mod report;
@@ -65,6 +67,7 @@ pub use membership::act::Order;
 pub use membership::bootstrap::NewCluster;
 pub use node::Node;
 pub use peer::handshake::HelloError;
+pub use recovery::{GroupRecovery, RecoveryPlan};
 pub use repair::{Opened, open};
 pub use status::{GroupStatus, NodeStatus, ReplicaStatus};
 pub use timing::{Timing, TimingError};

@@ -120,6 +120,11 @@ impl Shared {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The highest term that was voted in.
+    pub(crate) fn term(&self) -> u64 {
+        self.vote().map_or(0, |vote| vote.leader_id.term)
+    }
+
     fn vote(&self) -> MutexGuard<'_, Option<Vote>> {
         self.vote.lock().unwrap_or_else(PoisonError::into_inner)
     }

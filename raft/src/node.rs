@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use proto::peer::{Hello, IdentifyReply};
 use store::{Command, Engine, Reader, Reply, SnapshotSource};
@@ -32,6 +32,7 @@ use crate::metrics::{NodeMetrics, PeerMetrics};
 use crate::peer::handshake::{self, HelloError};
 use crate::peer::pool::Peers;
 use crate::propose;
+use crate::recovery::Mandate;
 use crate::repair::{Note, Quarantine};
 use crate::roster::Roster;
 use crate::tls::PeerTls;
@@ -74,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) adopting: Arc<tokio::sync::Mutex<()>>,
     /// Why this node promises nothing. Set at its start or never.
     pub(crate) quarantine: OnceLock<Quarantine>,
+    /// Going on without lost nodes, since this node started; none again when that is at its end.
+    pub(crate) mandate: ArcSwapOption<Mandate>,
     /// Groups whose state is being fetched.
     pub(crate) restoring: Mutex<BTreeSet<GroupId>>,
     pub(crate) health: Health,
@@ -146,6 +149,9 @@ impl Inner {
                 quarantine.reason,
                 quarantine.progress()
             ));
+        }
+        if let Some(mandate) = self.mandate() {
+            return Some(mandate.to_string());
         }
         let restoring = self.restoring.lock().unwrap_or_else(PoisonError::into_inner);
         let groups: Vec<String> = restoring.iter().map(GroupId::to_string).collect();

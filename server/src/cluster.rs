@@ -13,6 +13,7 @@ pub mod admin;
 pub mod authority;
 mod description;
 pub mod files;
+mod operator;
 pub mod plan;
 pub mod ports;
 mod prepare;
@@ -27,6 +28,7 @@ mod wait;
 
 pub use add::add;
 pub use description::{Description, DescriptionError, NodeDescription};
+pub use operator::operator;
 pub use plan::NodePlan;
 pub use prepare::{PreparedNode, RealHosts, prepare};
 pub use renew::{Renewed, renew};

@@ -54,6 +54,7 @@ pages! {
     drain_and_upgrade "drain-and-upgrade.md",
     certificate_renewal "certificate-renewal.md",
     backup_and_restore "backup-and-restore.md",
+    two_data_centres "two-data-centres.md",
     metrics "metrics.md",
 }
 

@@ -3,13 +3,13 @@
 use proto::admin::admin_server::Admin;
 use proto::admin::restore_request::Step as Asked;
 use proto::admin::{
-    BootstrapReply, BootstrapRequest, Done, ExportFrame, ExportRequest, GroupsReply, GroupsRequest,
-    JoinReply, JoinRequest, JournalReply, JournalRequest, NodeRequest, NodesReply, NodesRequest,
-    NoteBackupRequest, RestoreReply, RestoreRequest, StatusReply, StatusRequest, TransferRequest,
-    UnlockRequest,
+    BootstrapReply, BootstrapRequest, Done, ExportFrame, ExportRequest, GroupRecovery, GroupsReply,
+    GroupsRequest, JoinReply, JoinRequest, JournalReply, JournalRequest, NodeRequest, NodesReply,
+    NodesRequest, NoteBackupRequest, RecoverReply, RecoverRequest, RestoreReply, RestoreRequest,
+    StatusReply, StatusRequest, TransferRequest, UnlockRequest, Voters,
 };
 use tonic::{Request, Response, Status};
-use types::{GroupId, Secret};
+use types::{GroupId, NodeId, NodeInfo, Secret};
 
 use super::stream::{self, Ended, Frames, Sender};
 use crate::Shared;
@@ -163,6 +163,37 @@ impl Admin for AdminServer {
         let NoteBackupRequest { request_id, backup, verified, time_ms } = request.into_inner();
         self.acts.note_backup(&operator, &request_id, &backup, verified, time_ms).await?;
         Ok(Response::new(Done {}))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<RecoverRequest>,
+    ) -> Result<Response<RecoverReply>, Status> {
+        let operator = operator(&request)?;
+        let RecoverRequest { surviving, plan } = request.into_inner();
+        let recovery = self.acts.recover(&operator, &surviving, &plan).await?;
+        let report = Report::make(&self.inner, true).await;
+        let nodes =
+            |nodes: &[NodeInfo]| nodes.iter().filter_map(|node| report.node_of(node.id)).collect();
+        let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+        let plan = &recovery.plan;
+        let groups = plan.groups.iter().map(|group| GroupRecovery {
+            group: group.group.0,
+            voters: group.voters.iter().map(|set| Voters { nodes: ids(set) }).collect(),
+            then: ids(&group.then),
+            furthest: group.furthest.0,
+            last: group.last,
+        });
+        Ok(Response::new(RecoverReply {
+            plan: plan.id.to_vec(),
+            survivors: nodes(&plan.survivors),
+            lost: nodes(&plan.lost),
+            groups: groups.collect(),
+            zero_loss: plan.zero_loss,
+            coordinator: report.node_of(plan.driver.id),
+            approved_by: recovery.approved_by,
+            begun: recovery.begun,
+        }))
     }
 }
 

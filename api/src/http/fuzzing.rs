@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost_reflect::DescriptorPool;
+use prost_reflect::prost::Message;
 
 use super::routes::ROUTES;
 use super::{bind, json, request, schema, strict};
@@ -47,6 +48,7 @@ pub fn request(data: &[u8]) {
         let written = json::write(&message).to_string();
         let value = strict::parse(written.as_bytes()).expect("what was written is JSON");
         let again = json::read(&bound.input, &value, &[]).expect("what was written is read");
-        assert_eq!(again, message, "a message comes back");
+        // A field that is written may have been left out before: on the wire both are nothing.
+        assert_eq!(again.encode_to_vec(), message.encode_to_vec(), "a message comes back");
     }
 }

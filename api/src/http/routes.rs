@@ -92,6 +92,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route(Verb::Post, "/v1/admin/groups/{group}/restore", "/holdfast.admin.v1.Admin/Restore", Answer::One),
     route(Verb::Post, "/v1/admin/backups", "/holdfast.admin.v1.Admin/NoteBackup", Answer::One),
     route(Verb::Post, "/v1/admin/bootstrap", "/holdfast.admin.v1.Admin/Bootstrap", Answer::One),
+    route(Verb::Post, "/v1/admin/recovery", "/holdfast.admin.v1.Admin/Recover", Answer::One),
     route(Verb::Post, "/v1/admin/unlock", "/holdfast.admin.v1.Admin/Unlock", Answer::One),
 ];
 

@@ -204,7 +204,7 @@ async fn without_credentials_only_a_few_routes_answer() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 22);
+    assert_eq!(asked, 23);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod backup;
 mod connection;
+mod recover;
 mod show;
 
 use crate::{failure::Failure, output::Output, passphrase::passphrase};
@@ -84,6 +85,8 @@ enum AdminCommand {
     Backup(backup::BackupArgs),
     /// Keep beside the backups what must never go back: revocations, erasures, key generations.
     Journal(backup::JournalArgs),
+    /// Go on without data centres that are lost, where the nodes left are no majority.
+    Recover(recover::RecoverArgs),
     /// Bring a backup into a fresh cluster, together with the journal.
     Restore(backup::RestoreArgs),
 }
@@ -157,6 +160,7 @@ pub(crate) async fn run(args: AdminArgs, output: &Output) -> Result<(), Failure>
         }
         AdminCommand::Backup(_) => {}
         AdminCommand::Journal(args) => backup::journal(args, &connection, output).await?,
+        AdminCommand::Recover(args) => recover::run(args, &connection, output).await?,
         AdminCommand::Restore(args) => backup::restore(args, &connection, output).await?,
     }
     Ok(())

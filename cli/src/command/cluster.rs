@@ -4,7 +4,7 @@ use crate::{failure::Failure, output::Output, passphrase::new_passphrase};
 use clap::Subcommand;
 use serde_json::json;
 use server::cluster::{
-    NodePlan, RealHosts, add,
+    NodePlan, RealHosts, add, operator,
     plan::{PEER_PORT, PUBLIC_PORT},
     prepare, renew,
 };
@@ -23,6 +23,8 @@ enum ClusterCommand {
     New(NewArgs),
     /// Write the same for further machines of a cluster that was made here.
     Add(AddArgs),
+    /// Write the certificate of one more operator.
+    Operator(OperatorArgs),
     /// Write new certificates with new keys in place of those that end soon.
     Renew(RenewArgs),
 }
@@ -84,10 +86,20 @@ struct RenewArgs {
     operator: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct OperatorArgs {
+    /// The operator's name, which stands in the certificate and in the audit log.
+    name: String,
+    /// The directory that `cluster new` wrote, with ca.key in it.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+}
+
 pub(crate) fn run(args: ClusterArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         ClusterCommand::New(args) => new(args, output),
         ClusterCommand::Add(args) => further(&args, output),
+        ClusterCommand::Operator(args) => one_more_operator(&args, output),
         ClusterCommand::Renew(args) => renewed(&args, output),
     }
 }
@@ -107,6 +119,17 @@ fn further(args: &AddArgs, output: &Output) -> Result<(), Failure> {
             node.peer
         ));
     }
+    Ok(())
+}
+
+fn one_more_operator(args: &OperatorArgs, output: &Output) -> Result<(), Failure> {
+    let dir = std::path::absolute(&args.dir)?;
+    let files = operator(&dir, &args.name)?;
+    let (cert, key) = (files.cert.display(), files.key.display());
+    output.result(
+        format!("{}: {cert} and {key}", args.name),
+        &json!({ "operator": args.name, "cert": files.cert, "key": files.key }),
+    );
     Ok(())
 }
 

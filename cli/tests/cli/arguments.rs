@@ -5,13 +5,14 @@ use crate::program::{bless, holdfast};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Every command, as a person asks for its help.
-const COMMANDS: [&str; 42] = [
+const COMMANDS: [&str; 44] = [
     "",
     "demo",
     "dev",
     "cluster",
     "cluster new",
     "cluster add",
+    "cluster operator",
     "cluster renew",
     "node",
     "wallet",
@@ -45,6 +46,7 @@ const COMMANDS: [&str; 42] = [
     "admin backup verify",
     "admin backup list",
     "admin journal",
+    "admin recover",
     "admin restore",
     "bench",
     "bench push",

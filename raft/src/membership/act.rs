@@ -35,12 +35,17 @@ impl Order {
     /// An act of a node's own, named by what it is: whoever decides the same from the same has it done
     /// once.
     pub(crate) fn of_node(cluster: &str, name: &str, act: &[&[u8]]) -> Order {
+        Order::named(&format!("spiffe://{cluster}/node/{name}"), act)
+    }
+
+    /// The same in somebody else's name.
+    pub(crate) fn named(caller: &str, act: &[&[u8]]) -> Order {
         let lengths: Vec<[u8; 8]> =
             act.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
         let parts: Vec<&[u8]> =
             lengths.iter().zip(act).flat_map(|(length, part)| [length.as_slice(), part]).collect();
         Order {
-            caller: Caller::named(&format!("spiffe://{cluster}/node/{name}")),
+            caller: Caller::named(caller),
             request: RequestId::from_bytes(tagged("holdfast/1 node act", &parts)),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Every node in service holds every group, as a voter or as a learner: then each can serve reads, and
 //! one that has to replace another has caught up already. The voters are five, three or one, as many
-//! as there are nodes for; an even number only where no odd one keeps the rule. Present voters stay
+//! as there are nodes for; an even number only where no odd one keeps the rule, and two rather than one:
+//! what is acknowledged is then on two disks. Present voters stay
 //! while they can, because moving a replica costs more than any better spread is worth.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,8 @@ pub(crate) fn place<'a>(
     let voters = match choices.find(keeps_rule) {
         Some(voters) => voters,
         None if allow_single_dc && most > 0 => {
-            choose(&active, present, *odd.first().unwrap_or(&most))
+            let count = if most == 2 { 2 } else { *odd.first().unwrap_or(&most) };
+            choose(&active, present, count)
         }
         None => {
             return Err(format!(

@@ -48,9 +48,12 @@ impl Inner {
     /// Takes over what group 0 says now.
     fn refresh(&self) -> Result<(), Fault> {
         let reader = Reader::open(self.engine.as_ref(), GroupId::SYSTEM)?;
-        let (facts, roster) = Facts::read(&reader)?;
+        let (facts, mut roster) = Facts::read(&reader)?;
         if facts.cluster.is_none() || self.end_if_too_old(&facts) {
             return Ok(());
+        }
+        if let Some(mandate) = self.mandate() {
+            roster.fence(&mandate.lost);
         }
         if **self.roster.load() != roster {
             roster.save(self.engine.as_ref())?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::registry::Registry;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use proto::peer::peer_client::PeerClient;
 use proto::peer::{IdentifyReply, IdentifyRequest};
 use store::{Damage, Engine};
@@ -31,6 +31,7 @@ use crate::peer::connector::Connector;
 use crate::peer::fetch;
 use crate::peer::pool::{Context, Peers};
 use crate::propose;
+use crate::recovery::{Mandate, cut, drive};
 use crate::repair::{Note, Opened, Quarantine};
 use crate::roster::Roster;
 use crate::tls::PeerTls;
@@ -78,8 +79,12 @@ impl Node {
                 (queue, Some(writer))
             }
         };
-        let roster =
+        let mut roster =
             Roster::load(engine.as_ref())?.map_err(|error| StartError::Facts(error.to_string()))?;
+        let mandate = open_mandate(&config)?;
+        if let Some(mandate) = &mandate {
+            roster.fence(&mandate.lost);
+        }
         let (identity, roster) =
             (Arc::new(ArcSwap::from_pointee(identity)), Arc::new(ArcSwap::from_pointee(roster)));
         let stopping = CancellationToken::new();
@@ -107,6 +112,7 @@ impl Node {
             marks: known,
             adopting: Arc::default(),
             quarantine: quarantine.map_or_else(OnceLock::new, OnceLock::from),
+            mandate: ArcSwapOption::from_pointee(mandate),
             restoring: Mutex::default(),
             health: Health::default(),
             metrics,
@@ -168,6 +174,21 @@ fn open_promises(
         Err(error) if error.is_damage() => Err(found(chain(&error))),
         marks => Ok((identity, Some(marks?))),
     }
+}
+
+/// What the node has promised to go on without.
+fn open_mandate(config: &NodeConfig) -> Result<Option<Mandate>, StartError> {
+    Mandate::load(&config.directory).map_err(|source| match source.kind() {
+        std::io::ErrorKind::InvalidData => {
+            let path = Mandate::path(&config.directory);
+            leave_note(config, Damage::Log, format!("{}: {source}", path.display()))
+        }
+        _ => StartError::Repair {
+            action: "read the mandate in",
+            path: config.directory.display().to_string(),
+            source,
+        },
+    })
 }
 
 impl Inner {
@@ -234,15 +255,18 @@ impl Inner {
 
     /// Starts the groups; first fetches the states that were lost, while the node answers already.
     async fn begin_groups(self: &Arc<Self>, place: Place) -> Result<(), StartError> {
-        let engine = self.engine.clone();
+        let (engine, mandate) = (self.engine.clone(), self.mandate());
         let lost = tokio::task::spawn_blocking(move || {
+            if let Some(cuts) = mandate.as_ref().and_then(|mandate| mandate.cuts.as_ref()) {
+                cut::apply(&engine, place.node, cuts)?;
+            }
             let mut lost = Vec::new();
             for group in place.groups() {
                 if fetch::is_needed(engine.as_ref(), group)? {
                     lost.push(group);
                 }
             }
-            Ok::<_, store::Fault>(lost)
+            Ok::<_, StartError>(lost)
         });
         let lost =
             lost.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
@@ -278,6 +302,7 @@ impl Inner {
         self.groups.send_replace(Arc::new(groups));
         self.follow_system();
         reconcile::start(self);
+        drive::start(self);
         upkeep::start(self);
         Ok(())
     }

@@ -14,8 +14,8 @@ use futures::Stream;
 use proto::peer::peer_server::Peer as PeerService;
 use proto::peer::{
     AdoptReply, AdoptRequest, ControlFrame, FetchFrame, FetchRequest, Hello, IdentifyReply,
-    IdentifyRequest, LogFrame, RejoinReply, RejoinRequest, RosterNode, SnapshotFrame,
-    SnapshotReply,
+    IdentifyRequest, LogFrame, RecoverReply, RecoverRequest, RejoinReply, RejoinRequest,
+    RosterNode, SnapshotFrame, SnapshotReply,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -33,6 +33,7 @@ mod answer;
 mod append;
 mod fetch;
 mod install;
+mod recovery;
 
 /// From the opening of a stream to its greeting.
 const GREET: Duration = Duration::from_secs(3);
@@ -182,6 +183,17 @@ impl PeerService for PeerServer {
         let (out, frames) = mpsc::channel(FETCHED);
         tokio::spawn(fetch::serve(self.node.clone(), from, GroupId(group), out));
         Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<RecoverRequest>,
+    ) -> Result<Response<RecoverReply>, Status> {
+        let identity = self.machine(request.extensions().get())?.clone();
+        let RecoverRequest { hello, mandate } = request.into_inner();
+        let hello = hello.ok_or_else(|| Status::invalid_argument("no greeting came"))?;
+        let (from, _) = self.admit(&identity, &hello)?;
+        recovery::serve(self.node.clone(), from, mandate).await.map(Response::new)
     }
 
     async fn control(

@@ -59,6 +59,9 @@ impl OperatorArgs {
     }
 }
 
+/// A node that is asked.
+pub(crate) type Asked = AdminClient<Channel>;
+
 /// A way to the nodes of one cluster.
 pub(crate) struct Connection {
     endpoints: Vec<String>,
@@ -122,6 +125,11 @@ impl Connection {
         endpoints.sort_by_key(|endpoint| !self.endpoints.contains(endpoint));
         let endpoints = if endpoints.is_empty() { self.endpoints } else { endpoints };
         Ok(Connection { endpoints, tls: self.tls, files: self.files })
+    }
+
+    /// The same operator's way to these nodes only.
+    pub(crate) fn at(&self, endpoints: Vec<String>) -> Connection {
+        Connection { endpoints, tls: self.tls.clone(), files: self.files.clone() }
     }
 
     /// A connection to exactly this endpoint.

@@ -151,7 +151,7 @@ fn promise_json(promise: Option<&Promise>) -> Value {
     promise.map_or(Value::Null, |promise| json!({ "held": promise.held, "reason": promise.reason }))
 }
 
-fn nodes_json(nodes: &[Node]) -> Vec<Value> {
+pub(super) fn nodes_json(nodes: &[Node]) -> Vec<Value> {
     nodes.iter().map(node_json).collect()
 }
 
@@ -180,7 +180,7 @@ fn groups_json(groups: &[Group]) -> Vec<Value> {
     groups.iter().map(group).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.

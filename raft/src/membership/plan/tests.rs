@@ -38,6 +38,7 @@ fn layouts() {
     assert_eq!(planned(&["a", "a", "a"], &[], false), None);
     assert_eq!(planned(&["a", "a", "a"], &[], true), all(3));
     assert_eq!(planned(&["a", "b"], &[1, 2], false), all(2));
+    assert_eq!(planned(&["a", "a"], &[1], true), all(2), "two disks rather than one");
     assert_eq!(planned(&[], &[], true), None);
 }
 

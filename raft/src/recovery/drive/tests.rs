@@ -1,0 +1,68 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::recovery::survey::Standing;
+use crate::types::{LogId, Membership, leader_id};
+
+fn membership(sets: &[&[u64]]) -> Membership {
+    let sets: Vec<BTreeSet<u64>> = sets.iter().map(|set| set.iter().copied().collect()).collect();
+    let dc = |id: u64| if id <= 2 { "a" } else { "b" };
+    let nodes =
+        (1..=5).map(|id| (id, Replica { dc: dc(id).to_owned() })).collect::<BTreeMap<_, _>>();
+    Membership::new(sets, nodes).unwrap()
+}
+
+fn standing(term: u64, last: (u64, u64), sets: &[&[u64]]) -> Standing {
+    let last = Some(LogId::new(leader_id(last.0, 3), last.1));
+    Standing { term, last, membership: membership(sets) }
+}
+
+fn mandate() -> Mandate {
+    Mandate {
+        plan: [7; 32],
+        operators: ["ann".to_owned(), "ben".to_owned()],
+        driver: NodeId(1),
+        restores_rule: true,
+        survivors: vec![NodeId(1), NodeId(2)],
+        lost: vec![NodeId(3), NodeId(4)],
+        cuts: None,
+    }
+}
+
+fn decided(group: [Standing; 2]) -> Result<Vec<Cut>, String> {
+    let survey = |standing| Survey {
+        plan: Some([7; 32]),
+        cut: false,
+        groups: [(GroupId(2), standing)].into(),
+        hears: BTreeSet::new(),
+    };
+    let [one, two] = group;
+    decide(&mandate(), &[(NodeId(1), survey(one)), (NodeId(2), survey(two))].into())
+}
+
+#[test]
+fn the_furthest_log_goes_on_in_a_new_term() {
+    let all: &[&[u64]] = &[&[1, 2, 3, 4]];
+    // A longer log of an earlier term is not further.
+    let cuts = decided([standing(9, (4, 30), all), standing(6, (5, 20), all)]).unwrap();
+    let [cut] = cuts.as_slice() else { panic!("{cuts:?}") };
+    assert_eq!((cut.node, cut.term), (NodeId(2), 10));
+    assert_eq!(cut.after, Some(LogId::new(leader_id(5, 3), 20)));
+    let voters: Vec<u64> = cut.membership.voter_ids().collect();
+    assert_eq!(voters, [1, 2]);
+    assert!(cut.membership.nodes().all(|(id, _)| *id <= 2), "the lost ones are forgotten");
+}
+
+#[test]
+fn a_group_that_has_a_majority_left_is_not_touched() {
+    let most: &[&[u64]] = &[&[1, 2, 3]];
+    assert_eq!(decided([standing(4, (4, 3), most), standing(4, (4, 3), most)]), Ok(vec![]));
+}
+
+#[test]
+fn a_group_that_may_have_lost_something_stops_it_all() {
+    let most: &[&[u64]] = &[&[1, 2, 3, 4], &[1, 3, 4]];
+    assert!(decided([standing(4, (4, 3), most), standing(4, (4, 3), most)]).is_err());
+}
