@@ -15,7 +15,7 @@ use tests::{
 const CENTRES: [(&str, [usize; 2]); 2] = [("a", [0, 1]), ("b", [2, 3])];
 
 async fn two_data_centres() -> Lab {
-    Plan::in_dcs(&["a", "a", "b", "b"]).start().await
+    Plan::in_dcs(&["a", "a", "b", "b"]).wallet_groups(8).start().await
 }
 
 /// `holdfast admin recover` of one operator, at every endpoint.
@@ -45,7 +45,7 @@ async fn planned(lab: &Lab, by: &OperatorFiles, surviving: &str) -> String {
         }
         let plan: serde_json::Value = serde_json::from_str(said.lines().next()?).unwrap();
         assert_eq!(plan["approved_by"], serde_json::json!([]));
-        assert_eq!(plan["groups"].as_array().unwrap().len(), 3);
+        assert_eq!(plan["groups"].as_array().unwrap().len(), 10);
         Some(plan["plan"].as_str().unwrap().to_owned())
     })
     .await

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use store::command::SystemCommand;
+use store::rows::PlacementRow;
 use tokio::time::sleep;
 use types::{GroupId, NodeId, NodeState};
 
 use crate::error::chain;
-use crate::facts::Facts;
 use crate::fatal::End;
 use crate::membership::act::Order;
 use crate::membership::rule;
-use crate::node::Inner;
+use crate::node::{Group, Inner};
 use crate::recovery::mandate::Cut;
 use crate::recovery::survey::{self, Survey};
 use crate::recovery::{Mandate, membership_left, proof};
 use crate::roster::Roster;
-use crate::types::Replica;
+use crate::types::{Membership, Replica};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
@@ -84,7 +84,8 @@ impl Inner {
                     .await
                     .map_err(|reason| format!("node {id}: {reason}"))?
             };
-            if survey.plan != Some(mandate.plan) || survey.cut < mandate.cuts.is_some() {
+            let undecided = mandate.cuts.is_some() && !survey.cut;
+            if survey.plan != Some(mandate.plan) || undecided {
                 return Err(format!("node {id} is about to start again with the mandate"));
             }
             surveys.insert(*id, survey);
@@ -111,7 +112,7 @@ impl Inner {
             return Ok(());
         }
         if still_counted.is_empty() {
-            if self.keeps_rule(&facts, &roster) {
+            if mandate.is_over(&facts.placements, &roster, &self.memberships()) {
                 let order = mandate.order(0, b"spread");
                 let strict = SystemCommand::AllowSingleDc(false);
                 self.must(GroupId::SYSTEM, order, strict).await.map_err(unavailable)?;
@@ -131,20 +132,39 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the rule of zero loss holds again, where the replicas are and where they are to be.
-    fn keeps_rule(&self, facts: &Facts, roster: &Roster) -> bool {
-        let planned = facts.placements.values().all(|placed| {
-            let voters = placed.voters.iter().map(|id| id.0).collect();
-            let dcs = placed.voters.iter().filter_map(|id| {
-                roster.get(*id).map(|node| (id.0, Replica { dc: node.dc.clone() }))
-            });
-            rule::check_sets(&[voters], &dcs.collect(), false).is_ok()
-        });
-        planned && self.zero_loss().is_ok()
+    fn memberships(&self) -> Vec<Membership> {
+        let groups = self.groups.borrow().clone();
+        let membership =
+            |group: &Arc<Group>| group.report().now().membership_config.membership().clone();
+        groups.values().map(membership).collect()
     }
 }
 
 impl Mandate {
+    /// Whether the rule of zero loss holds again, where the replicas are and where they are to be. It seems to
+    /// hold also before the lost nodes have left: then it holds because of them.
+    fn is_over(
+        &self,
+        placements: &BTreeMap<GroupId, PlacementRow>,
+        roster: &Roster,
+        memberships: &[Membership],
+    ) -> bool {
+        let is_lost = |id: &u64| self.lost.contains(&NodeId(*id));
+        let placed = placements.values().all(|placed| {
+            let nodes = placed.voters.iter().chain(&placed.learners);
+            let dcs = placed.voters.iter().filter_map(|id| {
+                roster.get(*id).map(|node| (id.0, Replica { dc: node.dc.clone() }))
+            });
+            let voters = placed.voters.iter().map(|id| id.0).collect();
+            !nodes.map(|id| id.0).any(|id| is_lost(&id))
+                && rule::check_sets(&[voters], &dcs.collect(), false).is_ok()
+        });
+        let there = memberships.iter().all(|membership| {
+            !membership.nodes().any(|(id, _)| is_lost(id)) && rule::check(membership, false).is_ok()
+        });
+        placed && there
+    }
+
     /// An act in the name of one of the operators, named by the plan.
     fn order(&self, operator: usize, act: &[u8]) -> Order {
         let operator = self.operators.get(operator).map_or("", String::as_str);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use types::{Incarnation, NodeInfo, Role};
+
 use super::*;
 use crate::recovery::survey::Standing;
 use crate::types::{LogId, Membership, leader_id};
@@ -65,4 +67,39 @@ fn a_group_that_has_a_majority_left_is_not_touched() {
 fn a_group_that_may_have_lost_something_stops_it_all() {
     let most: &[&[u64]] = &[&[1, 2, 3, 4], &[1, 3, 4]];
     assert!(decided([standing(4, (4, 3), most), standing(4, (4, 3), most)]).is_err());
+}
+
+/// Right after the lost nodes are fenced everything still names them, and spans two data centres by them.
+#[test]
+fn it_is_not_over_before_the_lost_nodes_have_left() {
+    let node = |id: u64, dc: &str| NodeInfo {
+        id: NodeId(id),
+        name: format!("n{id}"),
+        dc: dc.to_owned(),
+        role: Role::Data,
+        peer: String::new(),
+        endpoint: String::new(),
+        incarnation: Incarnation::ZERO,
+        state: NodeState::Active,
+    };
+    let roster =
+        Roster::new([node(1, "a"), node(2, "a"), node(3, "b"), node(4, "b"), node(5, "b")]);
+    let placed = |voters: &[u64]| {
+        let voters = voters.iter().copied().map(NodeId).collect();
+        BTreeMap::from([(GroupId(2), PlacementRow { voters, learners: Vec::new(), version: 1 })])
+    };
+    let of = |voters: &[u64]| {
+        let dc = |id: u64| if id <= 2 { "a" } else { "b" };
+        let nodes = voters.iter().map(|id| (*id, Replica { dc: dc(*id).to_owned() }));
+        let set: BTreeSet<u64> = voters.iter().copied().collect();
+        [Membership::new(vec![set], nodes.collect::<BTreeMap<_, _>>()).unwrap()]
+    };
+    let over = |placement: &[u64], present: &[u64]| {
+        mandate().is_over(&placed(placement), &roster, &of(present))
+    };
+    assert!(!over(&[1, 2, 3, 4], &[1, 2, 3, 4]), "nothing has moved yet");
+    assert!(!over(&[1, 2], &[1, 2]), "one data centre is left");
+    assert!(!over(&[1, 5], &[1, 2, 3, 4]), "planned, and not there yet");
+    assert!(!over(&[1, 5], &[1, 2]), "planned, and not there yet");
+    assert!(over(&[1, 5], &[1, 5]));
 }

@@ -68,12 +68,10 @@ impl Cluster {
         let end = |log: &[u64]| (log.last().copied(), log.len());
         let own = end(&self.nodes[node].log);
         let mut votes = 0;
-        for voter in 0..4 {
-            let asked = voter == node || set[voter];
-            if asked && self.nodes[voter].term < term {
-                self.nodes[voter].term = term;
-                self.nodes[voter].leads = false;
-                votes += usize::from(end(&self.nodes[voter].log) <= own);
+        for (number, voter) in self.nodes.iter_mut().enumerate() {
+            if (number == node || set[number]) && voter.term < term {
+                (voter.term, voter.leads) = (term, false);
+                votes += usize::from(end(&voter.log) <= own);
             }
         }
         if votes >= MAJORITY {
