@@ -79,6 +79,19 @@ pub enum IdentityError {
         /// The file.
         path: String,
     },
+    /// The directory of another machine's node.
+    #[error(
+        "the directory {directory} is that of {owner}, and this node is called {name}: it was copied or mounted in \
+         the wrong place; give each node its own"
+    )]
+    OtherMachine {
+        /// The directory.
+        directory: String,
+        /// Whose it is.
+        owner: String,
+        /// This node's name.
+        name: String,
+    },
     /// The node was removed for ever.
     #[error(
         "the cluster at {peer} has removed node {node}; its directory must not come back: \

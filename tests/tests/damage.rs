@@ -190,8 +190,36 @@ async fn lost_and_cut_tables_are_named_and_stop_the_node() {
                 file
             }),
         ),
+        (
+            "two table files in each other's place",
+            Box::new(|data| {
+                let state = harm::tables(&db(data), Column::State).remove(0);
+                let log = harm::tables(&db(data), Column::Log).remove(0);
+                let aside = data.join("aside");
+                for (from, to) in [(&state, &aside), (&log, &state), (&aside, &log)] {
+                    fs::rename(from, to).unwrap();
+                }
+                log
+            }),
+        ),
     ];
     victim.refuses(cases).await;
+}
+
+/// What the engine writes for people to read decides nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_engines_own_notes_may_be_lost() {
+    let Victim { mut lab, node, .. } = Victim::new(Plan::of(3), true).await;
+    let database = database(&lab.data(node));
+    let notes = fs::read_dir(&database).unwrap().map(|entry| entry.unwrap().path());
+    let notes: Vec<_> = notes.filter(|path| path.to_str().unwrap().contains("OPTIONS")).collect();
+    assert!(!notes.is_empty());
+    harm::flip(&notes[0], 500);
+    for note in &notes[1..] {
+        fs::remove_file(note).unwrap();
+    }
+    lab.restart(node).await;
+    lab.equal().await;
 }
 
 /// A flip inside a table file is found when its block is read, at the latest when the disk is read

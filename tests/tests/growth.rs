@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use client::Record;
 use proto::admin::{BootstrapRequest, Group, GroupsRequest, JoinRequest, NodeRequest};
 use server::cluster::{Cluster, NodePlan, Options, Scratch};
 use tests::{
@@ -125,6 +126,20 @@ async fn a_lost_node_is_replaced_under_load() {
     for client in &crowd.finish().await {
         client.verify(&lab).await;
     }
+}
+
+/// A client whose first endpoint is a node that nobody has taken in yet goes on to the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_passes_by_a_fresh_node() {
+    let scratch = scratch();
+    let options = Plan::of(3).options(scratch.path().join("cluster"));
+    let mut lab = formed_of(options, scratch, &[0]).await;
+    lab.restart(1).await;
+    let endpoints = lab.cluster.endpoints();
+    let settings = lab.settings_at(&[endpoints[1].clone(), endpoints[0].clone()]);
+    let (mut wallet, _) = tests::lab::create(settings, "phone").await;
+    wallet.put(Record::new("opaque", "first", "one")).unwrap();
+    wallet.push().await.unwrap();
 }
 
 /// Two data nodes, two data nodes, and a witness that votes and never serves.

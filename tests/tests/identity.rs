@@ -10,7 +10,7 @@ use server::cluster::{
 };
 use std::fs;
 use tests::{
-    Lab, Plan,
+    Lab, Plan, harm,
     lab::{PATIENCE, until},
 };
 
@@ -42,6 +42,25 @@ fn from_own_authority(lab: &Lab, from: i32, to: i32) -> (String, String) {
 async fn answers(endpoint: &str, files: &OperatorFiles) -> bool {
     let Ok(mut admin) = connect(endpoint, operator_tls(files).unwrap()).await else { return false };
     admin.status(StatusRequest::default()).await.is_ok()
+}
+
+/// A disk that was cloned to another machine: the two would promise different things under one name.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_of_another_node_is_refused() {
+    let mut lab = Plan::of(3).start().await;
+    for node in [1, 2] {
+        lab.cluster.stop_node(node, PATIENCE).await.unwrap();
+    }
+    let (from, to) = (lab.data(1), lab.data(2));
+    fs::rename(&to, lab.dir().join("own")).unwrap();
+    harm::copy(&from, &to);
+    let (code, said) = lab.ends(2).await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("is that of n2, and this node is called n3"), "{said}");
+    fs::remove_dir_all(&to).unwrap();
+    fs::rename(lab.dir().join("own"), &to).unwrap();
+    lab.restart(2).await;
+    lab.equal().await;
 }
 
 /// Certificates of another authority, expired ones and those not valid yet are refused; the same

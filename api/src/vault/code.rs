@@ -135,8 +135,8 @@ codes! {
         "This node has a fault; its log says which. Send exactly the same request to another node."
 
     // Acts of operators on the cluster.
-    NoCluster "no_cluster" FailedPrecondition CONFLICT Never
-        "The node belongs to no cluster yet: bootstrap one, or let it join."
+    NoCluster "no_cluster" Unavailable SERVICE_UNAVAILABLE Safe
+        "The node belongs to no cluster yet: bootstrap one, or let it join. Another node may be in one."
     NoSuchNode "no_such_node" NotFound NOT_FOUND Never
         "There is no node of this name or id."
     NoSuchGroup "no_such_group" NotFound NOT_FOUND Never

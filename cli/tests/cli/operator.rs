@@ -1,6 +1,6 @@
 //! The operator's commands against a local cluster, and how the cluster ends and comes back.
 
-use crate::program::{Dev, holdfast, terminate};
+use crate::program::{Dev, holdfast, holdfast_with, terminate};
 use server::cluster::Scratch;
 use std::{
     fs,
@@ -34,6 +34,20 @@ fn an_operator_sees_and_moves_what_there_is() {
         assert_eq!(node["state"], "active", "{node}");
         assert_eq!(node["reachable"], true, "{node}");
     }
+
+    // What stands in the environment is for other clusters than the one that is named.
+    let other = [("HOLDFAST_CA", "/nowhere"), ("HOLDFAST_ENDPOINTS", "https://192.0.2.1:1")];
+    let named = ["--json", "admin", "--dev", dir.to_str().unwrap(), "nodes"];
+    assert_eq!(holdfast_with(&other, named).done().json()["nodes"].as_array().unwrap().len(), 3);
+    // And is what is asked where none is named.
+    let text = |field: &str| dev.described[field].as_str().unwrap();
+    let this = [
+        ("HOLDFAST_ENDPOINTS", dev.described["endpoints"][0].as_str().unwrap()),
+        ("HOLDFAST_CA", text("ca")),
+        ("HOLDFAST_CERT", text("operator_cert")),
+        ("HOLDFAST_KEY", text("operator_key")),
+    ];
+    holdfast_with(&this, ["--json", "admin", "nodes"]).done();
 
     // A leadership moves where it is told to.
     let leader = groups[2]["leader"].as_str().unwrap();

@@ -41,8 +41,19 @@ impl Run {
 /// Runs the program to its end, without a terminal and with nothing of the caller's environment
 /// that could change what it does.
 pub(crate) fn holdfast<Arg: AsRef<OsStr>>(args: impl IntoIterator<Item = Arg>) -> Run {
+    holdfast_with(&[], args)
+}
+
+/// The same with this in its environment.
+pub(crate) fn holdfast_with<Arg: AsRef<OsStr>>(
+    environment: &[(&str, &str)],
+    args: impl IntoIterator<Item = Arg>,
+) -> Run {
     let mut command = Command::new(binary());
-    command.args(args).stdin(Stdio::null()).env_remove("HOLDFAST_PROFILE").env("COLUMNS", "100");
+    for name in ["PROFILE", "ENDPOINTS", "CA", "CERT", "KEY"] {
+        command.env_remove(format!("HOLDFAST_{name}"));
+    }
+    command.args(args).stdin(Stdio::null()).envs(environment.iter().copied()).env("COLUMNS", "100");
     let output = command.output().unwrap();
     Run {
         code: output.status.code().unwrap_or(-1),

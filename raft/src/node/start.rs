@@ -81,6 +81,7 @@ impl Node {
         };
         let mut roster =
             Roster::load(engine.as_ref())?.map_err(|error| StartError::Facts(error.to_string()))?;
+        check_owner(&config, &identity, &roster)?;
         let mandate = open_mandate(&config)?;
         if let Some(mandate) = &mandate {
             roster.fence(&mandate.lost);
@@ -173,6 +174,24 @@ fn open_promises(
     match marks {
         Err(error) if error.is_damage() => Err(found(chain(&error))),
         marks => Ok((identity, Some(marks?))),
+    }
+}
+
+/// Refuses the directory of another machine: its promises are kept there, or nowhere.
+fn check_owner(
+    config: &NodeConfig,
+    identity: &Identity,
+    roster: &Roster,
+) -> Result<(), StartError> {
+    let owner = identity.place.and_then(|place| roster.get(place.node));
+    match owner.filter(|owner| owner.name != config.name) {
+        None => Ok(()),
+        Some(owner) => Err(IdentityError::OtherMachine {
+            directory: config.directory.display().to_string(),
+            owner: owner.name.clone(),
+            name: config.name.clone(),
+        }
+        .into()),
     }
 }
 

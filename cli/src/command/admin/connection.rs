@@ -9,33 +9,29 @@ use server::cluster::{
     Description,
     admin::{OperatorFiles, connect, operator_tls},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{env, path::PathBuf, sync::Arc};
 use tonic::{Code, Response, Status, transport::Channel};
+
+/// Where the cluster is, unless the arguments say.
+const ENDPOINTS: &str = "HOLDFAST_ENDPOINTS";
 
 /// Where the cluster is, and who asks.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster and operator")]
 pub(crate) struct OperatorArgs {
-    /// Public endpoints of the cluster; the first that answers is asked.
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        value_delimiter = ',',
-        env = "HOLDFAST_ENDPOINTS",
-        hide_env_values = true
-    )]
+    /// Public endpoints of the cluster; the first that answers is asked [env: HOLDFAST_ENDPOINTS].
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
     endpoints: Vec<String>,
-    /// The authority of the cluster.
-    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CA", hide_env_values = true)]
+    /// The authority of the cluster [env: HOLDFAST_CA].
+    #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// The operator's certificate.
-    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_CERT", hide_env_values = true)]
+    /// The operator's certificate [env: HOLDFAST_CERT].
+    #[arg(long, global = true, value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// Its key.
-    #[arg(long, global = true, value_name = "FILE", env = "HOLDFAST_KEY", hide_env_values = true)]
+    /// Its key [env: HOLDFAST_KEY].
+    #[arg(long, global = true, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The directory of a `holdfast dev` cluster, in place of the four above.
+    /// The directory of a `holdfast dev` cluster, in place of the three files above and of the environment.
     #[arg(long, global = true, value_name = "DIR", conflicts_with_all = ["ca", "cert", "key"])]
     dev: Option<PathBuf>,
 }
@@ -43,15 +39,16 @@ pub(crate) struct OperatorArgs {
 impl OperatorArgs {
     /// Whether a cluster was named at all.
     pub(crate) fn names_cluster(&self) -> bool {
-        self.dev.is_some() || !self.endpoints.is_empty()
+        self.dev.is_some() || !self.endpoints.is_empty() || env::var_os(ENDPOINTS).is_some()
     }
 
     /// The authority alone, which is enough to verify.
     pub(crate) fn authority(&self) -> Result<PathBuf, Failure> {
-        match (&self.ca, &self.dev) {
-            (Some(ca), _) => Ok(ca.clone()),
-            (None, Some(dir)) => Ok(Description::load(dir).map_err(Failure::usage)?.ca),
-            (None, None) => Err(Failure::usage(anyhow!(
+        match (&self.ca, &self.dev, env::var_os("HOLDFAST_CA")) {
+            (Some(ca), ..) => Ok(ca.clone()),
+            (None, Some(dir), _) => Ok(Description::load(dir).map_err(Failure::usage)?.ca),
+            (None, None, Some(ca)) => Ok(ca.into()),
+            (None, None, None) => Err(Failure::usage(anyhow!(
                 "--ca is missing; name the authority of the cluster that was backed up, or a local \
                  cluster with --dev DIR"
             ))),
@@ -78,18 +75,20 @@ impl Connection {
                 (cluster.endpoints, files)
             }
             None => {
-                let file = |given: &Option<PathBuf>, option: &str| {
-                    given.clone().ok_or_else(|| {
+                let file = |given: &Option<PathBuf>, option: &str, name: &str| {
+                    let named = || env::var_os(name).map(PathBuf::from);
+                    given.clone().or_else(named).ok_or_else(|| {
                         let hint = "name the operator's files, or a local cluster with --dev DIR";
                         Failure::usage(anyhow!("{option} is missing; {hint}"))
                     })
                 };
                 let files = OperatorFiles {
-                    ca: file(&args.ca, "--ca")?,
-                    cert: file(&args.cert, "--cert")?,
-                    key: file(&args.key, "--key")?,
+                    ca: file(&args.ca, "--ca", "HOLDFAST_CA")?,
+                    cert: file(&args.cert, "--cert", "HOLDFAST_CERT")?,
+                    key: file(&args.key, "--key", "HOLDFAST_KEY")?,
                 };
-                (Vec::new(), files)
+                let known = env::var(ENDPOINTS).unwrap_or_default();
+                (known.split(',').filter(|url| !url.is_empty()).map(str::to_owned).collect(), files)
             }
         };
         let endpoints = if args.endpoints.is_empty() { known } else { args.endpoints.clone() };
