@@ -320,8 +320,12 @@ impl Inner {
     pub(crate) async fn take_mandate(&self, mandate: Mandate) -> Result<(), ClusterError> {
         let _one = self.adopting.lock().await;
         let refused = |reason: &str| Err(ClusterError::Refused(reason.to_owned()));
+        let roster = self.roster.load_full();
         if !self.id().is_some_and(|own| mandate.survivors.contains(&own)) {
             return refused("the mandate is not for this node");
+        }
+        if !mandate.divides(&roster) {
+            return refused("the mandate does not divide the nodes into survivors and lost ones");
         }
         match self.mandate() {
             Some(stands) if stands.plan != mandate.plan => {
@@ -330,7 +334,6 @@ impl Inner {
             Some(stands) if stands.cuts.is_some() || mandate.cuts.is_none() => return Ok(()),
             Some(_) => {}
             None => {
-                let roster = self.roster.load_full();
                 let lost = mandate.lost.iter().filter_map(|id| roster.get(*id));
                 self.are_silent(lost).await?;
             }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use types::{GroupId, NodeId};
 
 use crate::log::entry;
+use crate::roster::Roster;
 use crate::types::{LogId, Membership};
 use crate::wire::{DecodeError, Reader, Writer};
 
@@ -89,6 +90,15 @@ impl Mandate {
     pub(crate) fn remove(directory: &Path) -> io::Result<()> {
         fs::remove_file(Mandate::path(directory))?;
         File::open(directory)?.sync_all()
+    }
+
+    /// Whether every node that counts is either a survivor or lost, and the driver a survivor.
+    pub(crate) fn divides(&self, roster: &Roster) -> bool {
+        let either = |id: &NodeId| self.survivors.contains(id) != self.lost.contains(id);
+        let counted = roster.nodes().filter(|node| node.state.counts());
+        self.survivors.contains(&self.driver)
+            && self.survivors.iter().chain(&self.lost).all(either)
+            && counted.map(|node| node.id).all(|id| either(&id))
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

@@ -21,6 +21,19 @@ fn standing(term: u64, last: (u64, u64), sets: &[&[u64]]) -> Standing {
     Standing { term, last, membership: membership(sets) }
 }
 
+fn node(id: u64, dc: &str) -> NodeInfo {
+    NodeInfo {
+        id: NodeId(id),
+        name: format!("n{id}"),
+        dc: dc.to_owned(),
+        role: Role::Data,
+        peer: String::new(),
+        endpoint: String::new(),
+        incarnation: Incarnation::ZERO,
+        state: NodeState::Active,
+    }
+}
+
 fn mandate() -> Mandate {
     Mandate {
         plan: [7; 32],
@@ -69,19 +82,23 @@ fn a_group_that_may_have_lost_something_stops_it_all() {
     assert!(decided([standing(4, (4, 3), most), standing(4, (4, 3), most)]).is_err());
 }
 
+#[test]
+fn a_mandate_names_every_node_once() {
+    let ids = |list: &[u64]| list.iter().copied().map(NodeId).collect::<Vec<_>>();
+    let roster = Roster::new([1, 2, 3, 4].map(|id| node(id, "a")));
+    let divides = |survivors: &[u64], lost: &[u64]| {
+        let (survivors, lost) = (ids(survivors), ids(lost));
+        Mandate { survivors, lost, ..mandate() }.divides(&roster)
+    };
+    assert!(divides(&[1, 2], &[3, 4]));
+    assert!(!divides(&[1, 2], &[3]), "node 4 is forgotten");
+    assert!(!divides(&[1, 2, 3], &[3, 4]), "node 3 is both");
+    assert!(!divides(&[2], &[1, 3, 4]), "the driver is lost");
+}
+
 /// Right after the lost nodes are fenced everything still names them, and spans two data centres by them.
 #[test]
 fn it_is_not_over_before_the_lost_nodes_have_left() {
-    let node = |id: u64, dc: &str| NodeInfo {
-        id: NodeId(id),
-        name: format!("n{id}"),
-        dc: dc.to_owned(),
-        role: Role::Data,
-        peer: String::new(),
-        endpoint: String::new(),
-        incarnation: Incarnation::ZERO,
-        state: NodeState::Active,
-    };
     let roster =
         Roster::new([node(1, "a"), node(2, "a"), node(3, "b"), node(4, "b"), node(5, "b")]);
     let placed = |voters: &[u64]| {
