@@ -324,15 +324,19 @@ impl Inner {
         if !self.id().is_some_and(|own| mandate.survivors.contains(&own)) {
             return refused("the mandate is not for this node");
         }
-        if !mandate.divides(&roster) {
-            return refused("the mandate does not divide the nodes into survivors and lost ones");
-        }
         match self.mandate() {
             Some(stands) if stands.plan != mandate.plan => {
                 return refused("another recovery stands here");
             }
             Some(stands) if stands.cuts.is_some() || mandate.cuts.is_none() => return Ok(()),
             Some(_) => {}
+            // It was decided when every survivor had it: this one has carried it out since.
+            None if mandate.cuts.is_some() => return refused("that recovery is over here"),
+            None if !mandate.divides(&roster) => {
+                return refused(
+                    "the mandate does not divide the nodes into survivors and lost ones",
+                );
+            }
             None => {
                 let lost = mandate.lost.iter().filter_map(|id| roster.get(*id));
                 self.are_silent(lost).await?;

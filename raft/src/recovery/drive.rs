@@ -28,13 +28,13 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) fn start(node: &Arc<Inner>) {
     let node = node.clone();
     node.clone().spawn(async move {
-        let mut told = String::new();
+        let (mut said, mut told_all) = (String::new(), false);
         while let Some(mandate) = node.mandate() {
-            if let Err(reason) = node.carry_out(&mandate).await
-                && told != reason
+            if let Err(reason) = node.carry_out(&mandate, &mut told_all).await
+                && said != reason
             {
                 tracing::warn!(reason, "the recovery is not at its end");
-                told = reason;
+                said = reason;
             }
             sleep(LOOK).await;
         }
@@ -42,20 +42,22 @@ pub(crate) fn start(node: &Arc<Inner>) {
 }
 
 impl Inner {
-    /// The next thing that has to be done.
+    /// The next thing that has to be done. `told_all`: every survivor is known to have the decision.
     ///
     /// # Errors
     /// What it waits for.
-    async fn carry_out(&self, mandate: &Arc<Mandate>) -> Result<(), String> {
+    async fn carry_out(&self, mandate: &Mandate, told_all: &mut bool) -> Result<(), String> {
         let drives = self.id() == Some(mandate.driver);
         match &mandate.cuts {
             None if drives => self.decide(mandate).await,
             None => Err(format!("waits for node {} to decide", mandate.driver)),
             Some(_) => {
-                if drives {
-                    self.tell_survivors(mandate).await?;
-                }
-                self.settle_system(mandate).await
+                // A survivor that is gone meanwhile, or has come to the end, keeps nobody from it.
+                let told = match drives && !*told_all {
+                    true => self.tell_survivors(mandate).await.map(|_| *told_all = true),
+                    false => Ok(()),
+                };
+                self.settle_system(mandate).await.and(told)
             }
         }
     }
