@@ -8,13 +8,13 @@
 //! 8 "HFNODE01" | 16 incarnation | 16 cluster (zero: none yet) | 8 node | 4 wallet groups | 4 CRC-32C
 //! ```
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use types::{ClusterId, GroupId, Incarnation, NodeId};
 
+use crate::durable;
 use crate::log::marks::Marks;
 use crate::repair::note::draw;
 
@@ -174,20 +174,8 @@ impl IdentityFile {
                 .map_err(|source| io_error("write", &marks, source))?;
         }
         let path = self.directory.join(FILE);
-        let next = self.directory.join(format!("{FILE}.next"));
-        let written = || -> io::Result<()> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&next)?;
-            file.write_all(&encode(&identity))?;
-            file.sync_all()?;
-            fs::rename(&next, &path)?;
-            File::open(&self.directory)?.sync_all()
-        };
-        written().map_err(|source| io_error("write", &path, source))
+        durable::replace(&self.directory, FILE, &encode(&identity))
+            .map_err(|source| io_error("write", &path, source))
     }
 
     fn draw(&self) -> Result<Identity, IdentityError> {

@@ -23,6 +23,7 @@
 
 pub mod certificate;
 mod config;
+mod durable;
 mod error;
 mod facts;
 mod fatal;

@@ -10,14 +10,14 @@
 //! cannot be read back is damage of what was promised: the node leaves the cluster, as with its votes.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use types::{GroupId, NodeId};
 
+use crate::durable;
 use crate::log::entry;
 use crate::roster::Roster;
 use crate::types::{LogId, Membership};
@@ -76,20 +76,12 @@ impl Mandate {
 
     /// Writes it down durably, in the place of an earlier one.
     pub(crate) fn save(&self, directory: &Path) -> io::Result<()> {
-        let next = directory.join(format!("{FILE}.next"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&next)?;
-        file.write_all(&self.encode())?;
-        file.sync_all()?;
-        fs::rename(&next, Mandate::path(directory))?;
-        File::open(directory)?.sync_all()
+        durable::replace(directory, FILE, &self.encode())
     }
 
     /// Removes it: it has been carried out.
     pub(crate) fn remove(directory: &Path) -> io::Result<()> {
-        fs::remove_file(Mandate::path(directory))?;
-        File::open(directory)?.sync_all()
+        durable::remove(directory, FILE)
     }
 
     /// Whether every node that counts is either a survivor or lost, and the driver a survivor.

@@ -8,9 +8,8 @@
 //! A note that cannot be read back means the worst that it can have said before the cluster agreed:
 //! leave.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use rand::Rng;
 use store::Damage;
 use types::{ClusterId, Incarnation, NodeId};
 
+use crate::durable;
 use crate::identity::{Identity, Place};
 use crate::roster::Roster;
 use crate::wire::{DecodeError, Reader, Writer};
@@ -95,19 +95,11 @@ impl Note {
         if self.task == Task::DropState && stands.is_some() {
             return Ok(());
         }
-        let next = directory.join(format!("{FILE}.next"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&next)?;
-        file.write_all(&encode(self))?;
-        file.sync_all()?;
-        fs::rename(&next, directory.join(FILE))?;
-        File::open(directory)?.sync_all()
+        durable::replace(directory, FILE, &encode(self))
     }
 
     pub(crate) fn remove(directory: &Path) -> io::Result<()> {
-        fs::remove_file(directory.join(FILE))?;
-        File::open(directory)?.sync_all()
+        durable::remove(directory, FILE)
     }
 }
 
