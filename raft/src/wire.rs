@@ -38,6 +38,24 @@ impl Reader {
         Reader { what, bytes, at: 0 }
     }
 
+    /// Of a file that begins with `magic` and ends with the CRC-32C of all before it.
+    pub(crate) fn checked(
+        what: &'static str,
+        magic: &[u8; 8],
+        bytes: Bytes,
+    ) -> Result<Self, DecodeError> {
+        let mut whole = Reader::new(what, bytes);
+        let body = whole.bytes(whole.bytes.len().saturating_sub(4))?;
+        if whole.u32()? != crc32c::crc32c(&body) {
+            return Err(whole.error("its checksum does not hold"));
+        }
+        let mut reader = Reader::new(what, body);
+        match reader.array::<8>()? == *magic {
+            true => Ok(reader),
+            false => Err(reader.error("it does not begin as it should")),
+        }
+    }
+
     /// The error that stands at the present place.
     pub(crate) fn error(&self, problem: &'static str) -> DecodeError {
         DecodeError { what: self.what, at: self.at, problem }
@@ -184,5 +202,12 @@ impl Writer {
 
     pub(crate) fn finish(self) -> Bytes {
         self.0.freeze()
+    }
+
+    /// With the CRC-32C of everything behind it, as [`Reader::checked`] wants it.
+    pub(crate) fn finish_checked(mut self) -> Vec<u8> {
+        let checksum = crc32c::crc32c(&self.0);
+        self.u32(checksum);
+        self.0.to_vec()
     }
 }

@@ -115,22 +115,11 @@ impl Mandate {
                 writer.sized(&entry::encode_membership(&cut.membership));
             }
         }
-        let mut bytes = writer.finish().to_vec();
-        let checksum = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&checksum.to_be_bytes());
-        bytes
+        writer.finish_checked()
     }
 
     pub(crate) fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
-        let mut whole = Reader::new("mandate", bytes.clone());
-        let body = whole.bytes(bytes.len().saturating_sub(4))?;
-        if whole.u32()? != crc32c::crc32c(&body) {
-            return Err(whole.error("its checksum does not hold"));
-        }
-        let mut reader = Reader::new("mandate", body);
-        if reader.array::<8>()? != *MAGIC {
-            return Err(reader.error("it does not begin as a mandate does"));
-        }
+        let mut reader = Reader::checked("mandate", MAGIC, bytes)?;
         let plan = reader.array()?;
         let operators = [operator(&mut reader)?, operator(&mut reader)?];
         let driver = NodeId(reader.u64()?);

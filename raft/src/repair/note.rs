@@ -116,22 +116,11 @@ pub(crate) fn encode(note: &Note) -> Vec<u8> {
         }
     };
     writer.sized(note.reason.as_bytes());
-    let mut bytes = writer.finish().to_vec();
-    let checksum = crc32c::crc32c(&bytes);
-    bytes.extend_from_slice(&checksum.to_be_bytes());
-    bytes
+    writer.finish_checked()
 }
 
 pub(crate) fn decode(bytes: Bytes) -> Result<Note, DecodeError> {
-    let mut whole = Reader::new("note", bytes.clone());
-    let body = whole.bytes(bytes.len().saturating_sub(4))?;
-    if whole.u32()? != crc32c::crc32c(&body) {
-        return Err(whole.error("its checksum does not hold"));
-    }
-    let mut reader = Reader::new("note", body);
-    if reader.array::<8>()? != *MAGIC {
-        return Err(reader.error("it does not begin as a note does"));
-    }
+    let mut reader = Reader::checked("note", MAGIC, bytes)?;
     let task = match reader.u8()? {
         1 => Task::DropState,
         2 => Task::Leave { next: Incarnation::from_bytes(reader.array()?) },
