@@ -6,7 +6,7 @@ use std::{path::Path, process::Command};
 
 /// What each crate of the house may use of the house. Test-only dependencies are judged alike, but
 /// for `tests`, which is a user of everything.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("types", &[]),
     ("seal", &["types"]),
     ("proto", &["types"]),
@@ -16,7 +16,11 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("client", &["types", "seal", "proto"]),
     ("server", &["types", "seal", "proto", "store", "raft", "api"]),
     ("cli", &["types", "seal", "proto", "client", "server"]),
-    ("tests", &["types", "seal", "proto", "store", "raft", "api", "client", "server", "cli"]),
+    ("jepsen", &["types", "proto", "client", "server"]),
+    (
+        "tests",
+        &["types", "seal", "proto", "store", "raft", "api", "client", "server", "cli", "jepsen"],
+    ),
     ("fuzz", &["types", "seal", "proto", "store", "raft", "api", "client", "server"]),
     ("xtask", &[]),
 ];

@@ -1,0 +1,66 @@
+//! What was asked and answered in a run: JSON lines, one per event, on one monotonic clock.
+//!
+//! The format is documented in `history.md`; foreign checkers read it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Who an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Process {
+    /// A client. A number is used by one client at a time and ends with an unknown outcome.
+    Client(u64),
+    /// Who injects faults.
+    Nemesis(Nemesis),
+}
+
+/// The name `nemesis` in the place of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nemesis {
+    /// The only one.
+    Nemesis,
+}
+
+/// Beginning or kind of end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Type {
+    /// The operation begins.
+    Invoke,
+    /// It happened.
+    Ok,
+    /// It did not happen and will not.
+    Fail,
+    /// It may have happened, at any time from its beginning on. Also everything the nemesis does.
+    Info,
+}
+
+/// One line of a history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Whose.
+    pub process: Process,
+    /// Beginning or end.
+    #[serde(rename = "type")]
+    pub kind: Type,
+    /// Which workload it belongs to; `nemesis` for faults.
+    pub workload: String,
+    /// What: `read`, `cas`, `add`, `push`, `pull`, …; the fault's name for the nemesis.
+    pub op: String,
+    /// The wallet; a workload's keys begin with its name. Empty for the nemesis.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// What was written or read.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub value: Value,
+    /// What a `cas` expected.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub old: Value,
+    /// Nanoseconds of one monotonic clock since the run began.
+    pub time: u64,
+    /// What went wrong, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}

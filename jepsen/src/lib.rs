@@ -1,0 +1,13 @@
+//! Chaos: a cluster of real processes, faults planned from a seed, clients that write down what they saw,
+//! and checkers that judge it.
+//!
+//! What counts as a failure, and of whom, is said in `semantics.md`; what a history looks like, in
+//! `history.md`.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`history`] | what was asked and answered, one event a line |
+//! | [`verdict`] | pass, fail, unknown |
+
+pub mod history;
+pub mod verdict;
