@@ -12,10 +12,11 @@ use redb::backends::InMemoryBackend;
 use seal::{DeviceKeys, MemberKeys, SoftwareMember};
 use types::{
     Argon2Cost, Secret,
-    ids::{MemberId, WalletId},
+    ids::{HeadHash, MemberId, WalletId},
 };
 
 use crate::{
+    builder::{ClientBuilder, Deadlines},
     client::Client,
     error::{ClientError, Refusal, Usage},
     local::{Known, Local, LocalError},
@@ -86,6 +87,8 @@ pub struct Summary {
     pub device: MemberId,
     /// Number of the head: how many commits there were.
     pub seq: u64,
+    /// Hash of the head: two devices that know the same one know the same wallet.
+    pub head: HeadHash,
     /// When its signer says it was made, in Unix seconds.
     pub time_s: u64,
     /// Records at the head.
@@ -223,6 +226,15 @@ impl Wallet {
         Ok(())
     }
 
+    /// From now on every call ends within these times. They are not kept in the profile.
+    ///
+    /// # Errors
+    /// [`Usage`] if the settings of this wallet cannot be used.
+    pub fn set_deadlines(&mut self, deadlines: Deadlines) -> Result<(), ClientError> {
+        self.client = of(&self.settings).deadlines(deadlines).build()?;
+        Ok(())
+    }
+
     /// How the cluster is reached.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -249,6 +261,7 @@ impl Wallet {
             wallet: head.wallet,
             device: self.member.id(),
             seq: head.seq,
+            head: known.head.hash(),
             time_s: head.time_s,
             records: known.entries.len(),
             changes: self.local.works_count()?,
@@ -283,7 +296,11 @@ enum Begun {
 
 /// A client for these settings.
 fn connect(settings: &Settings) -> Result<Client, ClientError> {
-    Client::builder().endpoints(settings.endpoints.clone()).ca_pem(settings.ca_pem.clone()).build()
+    of(settings).build()
+}
+
+fn of(settings: &Settings) -> ClientBuilder {
+    Client::builder().endpoints(settings.endpoints.clone()).ca_pem(settings.ca_pem.clone())
 }
 
 const SEALED: &[u8] = b"holdfast device keys, sealed by a passphrase\n";

@@ -10,7 +10,7 @@ use types::{
 
 use super::{
     BASE, ENTRIES, HEADS, Known, LINKS, Local, LocalError, META, PENDING_ROW, STATE_ROW, State,
-    entry_row, link_row,
+    WORK, entry_row, link_row,
 };
 use crate::{random::Random, sync::Work};
 
@@ -49,6 +49,15 @@ impl Local {
     pub(crate) fn clear_pending(&self) -> Result<(), LocalError> {
         let write = self.db.begin_write()?;
         write.open_table(META)?.remove(PENDING_ROW)?;
+        write.commit()?;
+        Ok(())
+    }
+
+    /// Forgets every change that the head does not hold, and the commit under way.
+    pub(crate) fn discard(&self) -> Result<(), LocalError> {
+        let write = self.db.begin_write()?;
+        write.open_table(META)?.remove(PENDING_ROW)?;
+        write.open_table(WORK)?.retain(|_, _| false)?;
         write.commit()?;
         Ok(())
     }

@@ -80,7 +80,7 @@ impl Wallet {
         let Some(mut pending) = wallet.pending()? else { return Err(wallet.taken()) };
         match wallet.send(&mut pending, &options.registration_token).await? {
             Fate::Accepted => Ok(wallet),
-            Fate::Conflict => Err(Unavailable::Contended { attempts: 1 }.into()),
+            Fate::Conflict(_) => Err(Unavailable::Contended { attempts: 1 }.into()),
         }
     }
 

@@ -49,8 +49,8 @@ pub(super) struct Pending {
 pub(super) enum Fate {
     /// The head holds it, and the local copy knows.
     Accepted,
-    /// The head has moved on: merge and begin anew.
-    Conflict,
+    /// The head has moved on, as the cluster's answer says: merge and begin anew.
+    Conflict(ClientError),
 }
 
 impl Wallet {
@@ -99,7 +99,7 @@ impl Wallet {
                 self.take_over(pending)?;
                 Ok(Fate::Accepted)
             }
-            Err(error) if error.refusal_code() == Some("conflict") => Ok(Fate::Conflict),
+            Err(error) if error.refusal_code() == Some("conflict") => Ok(Fate::Conflict(error)),
             Err(error @ ClientError::Refused(_)) => {
                 self.local.clear_pending()?;
                 Err(self.told(error))

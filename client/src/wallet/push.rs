@@ -60,6 +60,44 @@ impl Wallet {
         Ok(report)
     }
 
+    /// Sends everything that was changed here, as [`Wallet::push`] does, but only onto the head that this
+    /// device knows: nothing is merged.
+    ///
+    /// # Errors
+    /// [`Refusal::Cluster`] with `conflict` if the head has moved on. Then nothing of the commit that was
+    /// refused has happened or will; the changes are still here, for [`Wallet::push`] to merge or for
+    /// [`Wallet::discard`]. Otherwise as [`Wallet::push`].
+    pub async fn push_unmerged(&mut self) -> Result<PushReport, ClientError> {
+        let mut report = PushReport::default();
+        loop {
+            let mut pending = match self.pending()? {
+                Some(pending) => pending,
+                None => match self.next_records()? {
+                    Some(draft) => self.keep(draft)?,
+                    None => break,
+                },
+            };
+            match self.send(&mut pending, "").await? {
+                Fate::Accepted => report.add(&pending.commit),
+                Fate::Conflict(conflict) => {
+                    self.local.clear_pending()?;
+                    return Err(conflict);
+                }
+            }
+        }
+        report.seq = self.known()?.head.head().seq;
+        Ok(report)
+    }
+
+    /// Gives up everything that was changed here and not pushed. A push whose answer was lost may still
+    /// have happened: the next pull shows it.
+    ///
+    /// # Errors
+    /// [`crate::LocalError`].
+    pub fn discard(&mut self) -> Result<(), ClientError> {
+        Ok(self.local.discard()?)
+    }
+
     /// Ends a commit that was begun earlier: gives it if it was accepted.
     pub(super) async fn finish(
         &mut self,
@@ -68,7 +106,7 @@ impl Wallet {
         let Some(mut pending) = self.pending()? else { return Ok(None) };
         match self.send(&mut pending, "").await? {
             Fate::Accepted => Ok(Some(pending.commit)),
-            Fate::Conflict => {
+            Fate::Conflict(_) => {
                 merged.join(self.pull().await?.merged);
                 Ok(None)
             }
@@ -93,7 +131,7 @@ impl Wallet {
             };
             match self.send(&mut pending, "").await? {
                 Fate::Accepted => return Ok(Some(pending.commit)),
-                Fate::Conflict => merged.join(self.pull().await?.merged),
+                Fate::Conflict(_) => merged.join(self.pull().await?.merged),
             }
             if attempts >= ATTEMPTS_MAX && begun.elapsed() > self.client.deadlines().overall {
                 return Err(Unavailable::Contended { attempts }.into());

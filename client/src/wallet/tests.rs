@@ -97,6 +97,47 @@ async fn what_one_device_pushes_another_pulls() {
     assert_eq!(phone.push().await.unwrap().commits, 0, "there is nothing to push");
 }
 
+/// A push onto the head that is known, and no other: nothing is merged, and what was refused has not
+/// happened and will not.
+#[tokio::test]
+async fn a_push_that_is_not_merged_is_refused_once_the_head_has_moved_on() {
+    let fake = Fake::default();
+    let (mut phone, code) = create(&fake, 1).await;
+    let mut tablet = second(&fake, &code, 2).await;
+    phone.pull().await.unwrap();
+    phone.put(record("licence", "phone")).unwrap();
+    tablet.put(record("licence", "tablet")).unwrap();
+    let seq = phone.push_unmerged().await.unwrap().seq;
+    assert_eq!(phone.summary().unwrap().seq, seq);
+    let refused = tablet.push_unmerged().await.unwrap_err();
+    assert_eq!(refused.refusal_code(), Some("conflict"), "{refused}");
+    assert_eq!(tablet.summary().unwrap().changes, 1, "the change is still here");
+
+    tablet.discard().unwrap();
+    assert_eq!(tablet.summary().unwrap().changes, 0);
+    tablet.pull().await.unwrap();
+    assert_eq!(body(&tablet, "licence"), "phone");
+    assert_eq!(tablet.summary().unwrap().head, phone.summary().unwrap().head);
+    tablet.put(record("licence", "tablet again")).unwrap();
+    assert_eq!(tablet.push_unmerged().await.unwrap().seq, seq + 1);
+}
+
+/// Giving changes up does not undo a push whose answer was lost.
+#[tokio::test]
+async fn a_push_in_doubt_that_is_given_up_may_have_happened() {
+    let fake = Fake::default();
+    let (mut phone, _) = create(&fake, 1).await;
+    phone.put(record("licence", "one")).unwrap();
+    fake.fault((0..64).map(|_| Fault::LoseAnswer));
+    let lost = phone.push_unmerged().await.unwrap_err();
+    assert!(matches!(lost, ClientError::Unavailable(Unavailable::Unknown { .. })), "{lost}");
+    phone.discard().unwrap();
+    assert!(phone.get("licence").is_err(), "given up");
+    fake.forget_faults();
+    phone.pull().await.unwrap();
+    assert_eq!(body(&phone, "licence"), "one", "it had happened");
+}
+
 #[tokio::test]
 async fn two_devices_that_push_at_once_both_get_in_and_a_clash_keeps_both_values() {
     let fake = Fake::default();
