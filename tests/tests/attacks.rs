@@ -9,6 +9,8 @@
 mod clocks;
 #[path = "attacks/floods.rs"]
 mod floods;
+#[path = "attacks/hot.rs"]
+mod hot;
 #[path = "attacks/http.rs"]
 mod http;
 #[path = "attacks/page.rs"]
