@@ -25,6 +25,7 @@ pub mod certificate;
 mod config;
 mod durable;
 mod error;
+mod evidence;
 mod facts;
 mod fatal;
 #[cfg(test)]

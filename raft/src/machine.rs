@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tracing::Span;
 use types::GroupId;
 
+use crate::evidence;
 use crate::fatal::{End, FatalSignal};
 use crate::log::{RUN_BYTES, entry};
 use crate::metrics::GroupMetrics;
@@ -187,6 +188,8 @@ impl StateMachine {
     async fn apply_run(&self, run: Run) -> io::Result<()> {
         let Some(last) = run.entries.last().map(|entry| entry.position) else { return Ok(()) };
         let entries = run.entries;
+        let asked = entries.iter().zip(&run.answers).rev().find(|(_, answer)| answer.is_some());
+        let asked = asked.map(|(entry, _)| entry.position);
         let spans: Vec<Span> =
             run.traces.iter().filter_map(|trace| trace.apply(self.cell.group)).collect();
         let applied =
@@ -196,6 +199,9 @@ impl StateMachine {
         if self.is_checkpoint(last.index) {
             let mut kept = self.cell.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
             kept.keep(last, digest);
+        }
+        if let Some(asked) = asked {
+            evidence::answered(self.cell.group, asked);
         }
         for (answer, reply) in run.answers.into_iter().zip(replies) {
             if let Some(answer) = answer {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::v1;
 use types::{Entries, ids::RecordId};
 
 use super::{
@@ -45,15 +46,27 @@ impl Wallet {
     /// [`crate::Unavailable`] if no node answers in time. [`crate::Refusal::NotActive`] if this device
     /// was revoked.
     pub async fn pull(&mut self) -> Result<PullReport, ClientError> {
-        let received = self.fetch().await?;
+        let received = self.fetch(false).await?;
         self.take_in(received)
     }
 
-    async fn fetch(&mut self) -> Result<Received, ClientError> {
+    /// Gets what the node that is asked holds by now: never less than this device knows, but perhaps a
+    /// second less than the whole. For a device that only wants to show something; a session that the
+    /// member was revoked in may be served for that second.
+    ///
+    /// # Errors
+    /// As [`Wallet::pull`].
+    pub async fn pull_at_least(&mut self) -> Result<PullReport, ClientError> {
+        let received = self.fetch(true).await?;
+        self.take_in(received)
+    }
+
+    async fn fetch(&mut self, at_least: bool) -> Result<Received, ClientError> {
         let mut again = true;
         loop {
             let session = self.take_session().await?;
-            let request = fetch::request(&session, self.known.as_ref());
+            let known = self.known.as_ref();
+            let request = v1::PullRequest { at_least, ..fetch::request(&session, known) };
             match fetch::pull(&self.client, &session, &request, &mut self.random).await {
                 Ok(received) => {
                     self.session = Some(session);

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use types::GroupId;
 
 use crate::error::chain;
+use crate::evidence;
 use crate::fatal::FatalSignal;
 use crate::log::marks::Marks;
 use crate::log::{Shared, entry, keys};
@@ -184,6 +185,9 @@ impl Writer {
         self.metrics.synced(started.elapsed(), effects.entries, effects.bytes);
         for (group, (vote, last)) in &effects.marks {
             self.marks.note(*group, *vote, *last)?;
+            if let Some(last) = last {
+                evidence::synced(*group, last);
+            }
         }
         if effects.stop {
             self.marks.sync()?;
