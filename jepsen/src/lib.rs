@@ -7,7 +7,9 @@
 //! | module | idea |
 //! |---|---|
 //! | [`history`] | what was asked and answered, one event a line |
+//! | [`net`] | the network between nodes and clients, and what happens on it |
 //! | [`verdict`] | pass, fail, unknown |
 
 pub mod history;
+pub mod net;
 pub mod verdict;

@@ -1,0 +1,350 @@
+//! The network of a run, felt by sockets of its namespaces.
+//!
+//! Needs root and /dev/net/tun: elsewhere these tests say that they were skipped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
+use jepsen::net::{Counters, Cut, Effect, End, Layout, Link, Net};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const A: End = End::Node(0);
+const B: End = End::Node(1);
+const PORT: u16 = 4000;
+/// How long a socket waits before it is certain that nothing comes. On a whole link a packet takes far
+/// less; where one must come, this is only how long a failing test takes.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A network of nodes with nothing between them.
+fn near(nodes: usize, seed: u64) -> Option<Net> {
+    switch(&Layout::of(nodes, Duration::ZERO, Duration::ZERO).unwrap(), seed)
+}
+
+fn switch(layout: &Layout, seed: u64) -> Option<Net> {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: network namespaces need root");
+        return None;
+    }
+    if !std::path::Path::new("/dev/net/tun").exists() {
+        println!("SKIPPED: /dev/net/tun is missing");
+        return None;
+    }
+    Some(Net::switch(layout, seed).unwrap())
+}
+
+fn host(net: &Net, node: usize) -> Ipv4Addr {
+    net.plans().unwrap()[node].host.parse().unwrap()
+}
+
+fn udp(net: &Net, end: End) -> UdpSocket {
+    let socket =
+        net.inside(end, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap()).unwrap();
+    socket.set_read_timeout(Some(QUIET)).unwrap();
+    socket
+}
+
+/// The number in the next packet, or none if none came.
+fn next(socket: &UdpSocket) -> Option<u32> {
+    let mut buffer = [0; 4];
+    match socket.recv(&mut buffer) {
+        Ok(_) => Some(u32::from_be_bytes(buffer)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Sends numbered packets, and gives those that came, in the order in which they came.
+fn burst(net: &Net, count: u32) -> Vec<u32> {
+    let (from, to) = (udp(net, A), udp(net, B));
+    let address = (host(net, 1), PORT);
+    thread::scope(|scope| {
+        let came = scope.spawn(|| {
+            let mut came = Vec::new();
+            while let Some(number) = next(&to) {
+                came.push(number);
+            }
+            came
+        });
+        for number in 0..count {
+            from.send_to(&number.to_be_bytes(), address).unwrap();
+            if number % 50 == 49 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        came.join().unwrap()
+    })
+}
+
+fn counters(net: &Net) -> Counters {
+    net.counters()[&(A, B)]
+}
+
+/// Sends bytes from node 0 to node 1 over one connection, and gives what came and how long it took.
+fn transfer(net: &Net, bytes: &[u8]) -> (Vec<u8>, Duration) {
+    let listener = net.inside(B, || TcpListener::bind((host(net, 1), PORT)).unwrap()).unwrap();
+    thread::scope(|scope| {
+        let came = scope.spawn(|| {
+            let mut came = Vec::new();
+            listener.accept().unwrap().0.read_to_end(&mut came).unwrap();
+            came
+        });
+        let mut stream =
+            net.inside(A, || TcpStream::connect((host(net, 1), PORT)).unwrap()).unwrap();
+        let begun = Instant::now();
+        stream.write_all(bytes).unwrap();
+        drop(stream);
+        (came.join().unwrap(), begun.elapsed())
+    })
+}
+
+/// Bytes without any pattern that a lost or doubled piece could hide in.
+fn noise(count: usize) -> Vec<u8> {
+    (0..count as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
+}
+
+#[test]
+fn a_round_trip_takes_no_less_than_both_ways() {
+    let Some(net) = switch(&"a:n1 b:n2, 30-40 ms between them".parse().unwrap(), 1) else { return };
+    let (a, b) = (udp(&net, A), udp(&net, B));
+    for number in 0..20u32 {
+        let begun = Instant::now();
+        a.send_to(&number.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
+        assert_eq!(next(&b), Some(number));
+        b.send_to(&number.to_be_bytes(), (host(&net, 0), PORT)).unwrap();
+        assert_eq!(next(&a), Some(number));
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+    }
+    assert_eq!(counters(&net).harmed(), counters(&net).delayed, "only the layout's own delay");
+}
+
+#[test]
+fn the_clients_and_every_node_reach_each_other_and_themselves() {
+    let Some(net) = near(3, 2) else { return };
+    for from in net.layout().ends() {
+        for to in 0..3 {
+            let bind = || TcpListener::bind((host(&net, to), PORT)).unwrap();
+            let listener = net.inside(End::Node(to), bind).unwrap();
+            net.inside(from, || TcpStream::connect((host(&net, to), PORT)).unwrap()).unwrap();
+            listener.accept().unwrap();
+        }
+    }
+    net.inside(End::Clients, || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_runtime_built_inside_stays_inside_and_may_reserve_the_nodes_ports() {
+    let Some(net) = near(1, 3) else { return };
+    let listener = net.inside(A, || TcpListener::bind((host(&net, 0), PORT)).unwrap()).unwrap();
+    let came = net.inside(End::Clients, || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let reserved = server::cluster::ports::ReservedPort::any(host(&net, 0).into()).unwrap();
+            assert_eq!(reserved.address().ip(), host(&net, 0));
+            let connect = tokio::net::TcpStream::connect((host(&net, 0), PORT));
+            // On a worker thread and on a thread for blocking work alike.
+            tokio::spawn(connect).await.unwrap().unwrap();
+            let connect = move |host| TcpStream::connect((host, PORT)).unwrap();
+            let host = host(&net, 0);
+            tokio::task::spawn_blocking(move || connect(host)).await.unwrap();
+            [listener.accept().unwrap().1, listener.accept().unwrap().1]
+        })
+    });
+    for peer in came.unwrap() {
+        assert_eq!(peer.ip(), Ipv4Addr::new(10, 77, 0, 250), "through the switch");
+    }
+}
+
+#[test]
+fn a_one_way_cut_lets_the_other_way_pass_until_it_heals() {
+    let Some(net) = near(2, 4) else { return };
+    let (a, b) = (udp(&net, A), udp(&net, B));
+    net.cut(&[(0, 1)].into(), Cut::Silent);
+    a.send_to(&1u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
+    b.send_to(&2u32.to_be_bytes(), (host(&net, 0), PORT)).unwrap();
+    assert_eq!(next(&a), Some(2));
+    assert_eq!(next(&b), None);
+    assert_eq!(counters(&net), Counters { cut: 1, ..Counters::default() });
+    net.heal().unwrap();
+    a.send_to(&3u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
+    assert_eq!(next(&b), Some(3));
+}
+
+#[test]
+fn a_refusing_cut_resets_new_and_old_connections_at_once() {
+    let Some(net) = near(2, 5) else { return };
+    let listener = net.inside(B, || TcpListener::bind((host(&net, 1), PORT)).unwrap()).unwrap();
+    let connect = || net.inside(A, || TcpStream::connect((host(&net, 1), PORT))).unwrap();
+    let mut old = connect().unwrap();
+    let _accepted = listener.accept().unwrap();
+    net.cut(&[(0, 1)].into(), Cut::Refuse);
+    assert_eq!(connect().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    old.write_all(b"x").unwrap();
+    assert_eq!(old.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(counters(&net).cut, 2);
+}
+
+#[test]
+fn loss_takes_about_as_many_as_told() {
+    let Some(net) = near(2, 6) else { return };
+    net.set(A, B, &Link { loss: 0.25, ..Link::default() });
+    let came = burst(&net, 4000).len() as u64;
+    let counted = counters(&net);
+    assert_eq!((counted.passed, counted.lost), (came, 4000 - came));
+    assert!((900..1100).contains(&counted.lost), "{counted:?}");
+}
+
+#[test]
+fn duplicates_and_late_packets_are_seen_by_datagrams() {
+    let Some(net) = near(2, 7) else { return };
+    net.set(A, B, &Link { duplicate: 0.1, reorder: 0.1, ..Link::default() });
+    let came = burst(&net, 2000);
+    let mut distinct = came.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let counted = counters(&net);
+    assert_eq!(distinct, (0..2000).collect::<Vec<_>>(), "none is lost");
+    assert_eq!(came.len() as u64, 2000 + counted.duplicated);
+    assert!(counted.duplicated > 100, "{counted:?}");
+    assert!(counted.reordered > 100, "{counted:?}");
+    assert!(came.windows(2).any(|pair| pair[1] < pair[0]));
+}
+
+#[test]
+fn a_stream_comes_out_whole_of_a_link_that_damages_loses_doubles_and_turns_packets_round() {
+    let Some(net) = near(2, 8) else { return };
+    let bad = Link { corrupt: 0.1, loss: 0.03, duplicate: 0.1, reorder: 0.1, ..Link::default() };
+    net.set(A, B, &bad);
+    net.set(B, A, &bad);
+    let sent = noise(2_000_000);
+    let (came, _) = transfer(&net, &sent);
+    assert!(came == sent, "{} of {} bytes came, or others", came.len(), sent.len());
+    let counted = counters(&net);
+    assert!(counted.corrupted > 5 && counted.lost > 0 && counted.duplicated > 5, "{counted:?}");
+}
+
+#[test]
+fn damaged_datagrams_do_not_arrive() {
+    let Some(net) = near(2, 9) else { return };
+    net.set(A, B, &Link { corrupt: 0.5, ..Link::default() });
+    let came = burst(&net, 1000);
+    let counted = counters(&net);
+    assert!((400..600).contains(&counted.corrupted), "{counted:?}");
+    assert_eq!(came.len() as u64, 1000 - counted.corrupted, "{counted:?}");
+    assert!(came.windows(2).all(|pair| pair[0] < pair[1]), "what came is what was sent");
+}
+
+#[test]
+fn a_narrow_link_carries_no_more_than_told() {
+    let Some(net) = near(2, 10) else { return };
+    let rate = 1_000_000;
+    net.set(A, B, &Link { bytes_per_second: Some(rate), ..Link::default() });
+    let sent = noise(1_000_000);
+    let (came, took) = transfer(&net, &sent);
+    assert!(came == sent);
+    // Its buffer may hold the last fifth of a second, but the last byte came out too.
+    assert!(took >= Duration::from_millis(950), "{took:?}");
+    assert!(counters(&net).delayed > 50);
+}
+
+#[test]
+fn the_kernel_of_a_node_cuts_by_itself_and_counts() {
+    let Some(net) = near(2, 11) else { return };
+    if !net.can(Effect::Filter) {
+        println!("SKIPPED: nft is missing");
+        return;
+    }
+    let (a, b) = (udp(&net, A), udp(&net, B));
+    net.filter(1, A, true).unwrap();
+    a.send_to(&1u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
+    b.send_to(&2u32.to_be_bytes(), (host(&net, 0), PORT)).unwrap();
+    assert_eq!((next(&a), next(&b)), (Some(2), None));
+    assert_eq!((net.filtered(1).unwrap(), net.filtered(0).unwrap()), (1, 0));
+    assert_eq!(counters(&net).cut, 0, "the switch let it pass");
+    net.heal().unwrap();
+    a.send_to(&3u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
+    assert_eq!(next(&b), Some(3));
+}
+
+const AS_HARNESS: &str = "JEPSEN_TEST_AS_HARNESS";
+
+/// The test runs itself once more as the harness that is killed.
+#[test]
+fn a_killed_harness_leaves_no_namespace_device_or_process() {
+    if std::env::var_os(AS_HARNESS).is_some() {
+        let net = near(3, 12).unwrap();
+        let child = net.inside(A, || {
+            // As a node does, this one ends with the pipe from its starter.
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+        });
+        let mut child = child.unwrap();
+        let _held = child.stdin.take();
+        let id = |end| net.inside(end, || std::fs::read_link("/proc/thread-self/ns/net").unwrap());
+        println!("child {}", child.id());
+        for end in net.layout().ends() {
+            println!("space {}", id(end).unwrap().display());
+        }
+        println!("ready");
+        let status = child.wait().unwrap();
+        unreachable!("the harness lives, and what hangs on it ended: {status}");
+    }
+    if near(1, 13).is_none() {
+        return;
+    }
+    let mut harness = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "a_killed_harness_leaves_no_namespace_device_or_process"])
+        .env(AS_HARNESS, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut out = harness.stdout.take().unwrap();
+    while !said.contains("ready") {
+        let mut piece = [0; 1024];
+        let read = out.read(&mut piece).unwrap();
+        assert!(read > 0, "the harness ended: {said}");
+        said += std::str::from_utf8(&piece[..read]).unwrap();
+    }
+    let after = |word: &str| -> Vec<String> {
+        let lines =
+            said.lines().filter_map(|line| Some(line.split_once(word)?.1.trim().to_owned()));
+        lines.collect()
+    };
+    let (child, spaces) = (after("child "), after("space "));
+    assert_eq!((child.len(), spaces.len()), (1, 4), "{said}");
+    assert_eq!(used(&spaces), 4, "the harness is in the clients' and holds the others open");
+    harness.kill().unwrap();
+    harness.wait().unwrap();
+    let gone =
+        || !std::path::Path::new(&format!("/proc/{}", child[0])).exists() && used(&spaces) == 0;
+    let since = Instant::now();
+    while !gone() {
+        assert!(since.elapsed() < Duration::from_secs(20), "left: {} {spaces:?}", child[0]);
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How many of these namespaces some process is in or has open. The TUN device goes with its
+/// namespace and with the file of its owner.
+fn used(spaces: &[String]) -> usize {
+    let mut found = std::collections::BTreeSet::new();
+    let links = |dir: String| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| std::fs::read_link(entry.path()).ok())
+    };
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let dir = process.path().display().to_string();
+        for link in links(format!("{dir}/ns")).chain(links(format!("{dir}/fd"))) {
+            found.insert(link.display().to_string());
+        }
+    }
+    spaces.iter().filter(|space| found.contains(*space)).count()
+}
