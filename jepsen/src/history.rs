@@ -1,6 +1,17 @@
 //! What was asked and answered in a run: JSON lines, one per event, on one monotonic clock.
 //!
-//! The format is documented in `history.md`; foreign checkers read it.
+//! The format is documented in `history.md`; foreign checkers read it. [`Recorder`] writes it while the run
+//! goes on; [`History`] is one that was read back and whose beginnings and ends belong together.
+
+mod harness;
+mod read;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use harness::{Fault, Leader, Phase, Planned, Run, State};
+pub use read::{EVENTS_MAX, Flaw, History, LINE_MAX_BYTES, Operation, ReadError};
+pub use record::{Client, Open, RecordError, Recorder};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +50,7 @@ pub enum Type {
 
 /// One line of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Event {
     /// Whose.
     pub process: Process,

@@ -6,10 +6,12 @@
 //!
 //! | module | idea |
 //! |---|---|
+//! | [`check`] | what a history proves |
 //! | [`history`] | what was asked and answered, one event a line |
 //! | [`net`] | the network between nodes and clients, and what happens on it |
 //! | [`verdict`] | pass, fail, unknown |
 
+pub mod check;
 pub mod history;
 pub mod net;
 pub mod verdict;

@@ -1,0 +1,152 @@
+use super::check;
+use crate::{
+    check::story::{Story, unknown},
+    history::Type,
+    verdict::Verdict,
+};
+use serde_json::{Value, json};
+
+fn run(nemesis: &str, plan: &[&str], workloads: &[&str]) -> Value {
+    let plan: Vec<Value> =
+        plan.iter().map(|fault| json!({"fault": fault, "at_ms": 100, "node": "n1"})).collect();
+    json!({
+        "seed": 7, "nemesis": nemesis, "plan": plan, "network": "proxy", "commit": "0",
+        "nodes": ["n1", "n2", "n3"], "workloads": workloads,
+    })
+}
+
+fn fault(phase: &str, state: &str, felt: u64) -> Value {
+    json!({"phase": phase, "state": state, "reason": "why", "targets": ["n1"], "felt": {"gone": felt}})
+}
+
+fn adds(story: &mut Story, kind: Type, count: u64) -> &mut Story {
+    for _ in 0..count {
+        let process = story.fresh();
+        story.begin(process, "add", "x").end(process, kind, "x");
+    }
+    story
+}
+
+/// A fault `kill` between ten quiet adds and ten disturbed ones.
+fn killed(state: &str, felt: u64) -> Story {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("kill", &["kill"], &["set"]));
+    adds(&mut story, Type::Ok, 10);
+    story.nemesis("kill", fault("start", state, 0));
+    adds(&mut story, Type::Info, 10);
+    story.nemesis("kill", fault("stop", "installed", felt));
+    story
+}
+
+#[test]
+fn a_run_with_what_it_must_contain_passes() {
+    assert_eq!(check(&killed("installed", 1).history()), Verdict::Pass);
+    let mut story = Story::of("set");
+    story.nemesis("run", run("none", &[], &["set"]));
+    adds(&mut story, Type::Ok, 18);
+    adds(&mut story, Type::Info, 2);
+    assert_eq!(check(&story.history()), Verdict::Pass);
+}
+
+#[test]
+fn a_fault_that_was_not_installed_does_not_count() {
+    unknown(&check(&killed("skipped", 0).history()), "0 of 1 planned faults kill");
+    unknown(&check(&killed("unclear", 1).history()), "0 of 1 planned faults kill");
+    let mut twice = Story::of("set");
+    twice.nemesis("run", run("kill", &["kill", "kill"], &["set"]));
+    adds(&mut twice, Type::Ok, 10).nemesis("kill", fault("start", "installed", 1));
+    unknown(&check(&twice.history()), "1 of 2 planned faults kill");
+}
+
+#[test]
+fn a_plan_without_a_fault_does_not_count() {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("kill", &[], &["set"]));
+    unknown(&check(&adds(&mut story, Type::Ok, 20).history()), "no fault");
+}
+
+#[test]
+fn a_fault_that_nothing_felt_does_not_count() {
+    unknown(&check(&killed("installed", 0).history()), "nothing felt it");
+}
+
+#[test]
+fn a_fault_of_which_nobody_knows_whether_it_ended_does_not_count() {
+    let mut story = killed("installed", 1);
+    story.nemesis("kill", fault("stop", "unclear", 1));
+    unknown(&check(&story.history()), "was taken back");
+}
+
+#[test]
+fn fewer_than_one_in_two_quiet_operations_do_not_count() {
+    let mut story = killed("installed", 1);
+    adds(&mut story, Type::Fail, 11);
+    unknown(&check(&story.history()), "less than one in two");
+}
+
+#[test]
+fn operations_that_a_fault_touched_are_not_quiet() {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("kill", &["kill"], &["set"]));
+    story.nemesis("kill", fault("start", "installed", 1));
+    adds(&mut story, Type::Ok, 10);
+    unknown(&check(&story.history()), "less than one in two");
+    story.begin(900, "add", "x").nemesis("kill", fault("stop", "installed", 1));
+    story.end(900, Type::Ok, "x");
+    unknown(&check(&story.history()), "less than one in two");
+    adds(&mut story, Type::Ok, 1);
+    assert_eq!(check(&story.history()), Verdict::Pass);
+}
+
+#[test]
+fn fewer_than_one_in_twenty_or_than_ten_do_not_count() {
+    let mut story = killed("installed", 1);
+    story.nemesis("kill", fault("start", "installed", 1));
+    adds(&mut story, Type::Fail, 200);
+    unknown(&check(&story.history()), "less than one in twenty");
+    let mut story = Story::of("set");
+    story.nemesis("run", run("none", &[], &["set"]));
+    unknown(&check(&adds(&mut story, Type::Ok, 9).history()), "fewer than 10");
+}
+
+#[test]
+fn without_faults_nine_in_ten_are_acknowledged() {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("none", &[], &["set"]));
+    adds(&mut story, Type::Ok, 17);
+    adds(&mut story, Type::Fail, 3);
+    unknown(&check(&story.history()), "less than nine in ten");
+}
+
+#[test]
+fn what_the_cluster_refused_by_rule_is_no_lack() {
+    let mut story = killed("installed", 1);
+    for _ in 0..500 {
+        let process = story.fresh();
+        story.begin(process, "add", "x").end(process, Type::Fail, json!({"refused": true}));
+    }
+    assert_eq!(check(&story.history()), Verdict::Pass);
+}
+
+#[test]
+fn a_workload_that_was_to_run_and_did_not_is_missed() {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("none", &[], &["set", "watch"]));
+    unknown(&check(&adds(&mut story, Type::Ok, 10).history()), "watch: fewer than 10");
+}
+
+#[test]
+fn an_operation_without_an_end_is_named() {
+    let mut story = killed("installed", 1);
+    story.begin(900, "add", "x");
+    unknown(&check(&story.history()), "the operation of line 44 has no end");
+}
+
+#[test]
+fn a_history_that_does_not_say_what_was_run_proves_nothing() {
+    unknown(&check(&Story::of("set").history()), "op `run`");
+    unknown(&check(&Story::of("set").nemesis("run", "all").history()), "line 1");
+    let mut story = killed("installed", 1);
+    story.nemesis("kill", json!({"phase": "begin"}));
+    unknown(&check(&story.history()), "unknown variant");
+}

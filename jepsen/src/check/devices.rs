@@ -1,0 +1,230 @@
+//! `devices`: revoked means revoked, on every node, from the acknowledgement on.
+//!
+//! An operation of a device that begins after its revocation was acknowledged is not served. What does not
+//! ask the leader (a pull at a known head, a delivery of an open watch) has one second more. A device that
+//! was once told that it is revoked stays so, nobody is told so whom nobody revoked, and at the end every
+//! node says it to every revoked device.
+
+#[cfg(test)]
+mod tests;
+
+use super::findings::Findings;
+use crate::{
+    history::{Event, History, Operation, Process, Type},
+    verdict::Verdict,
+};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a node may serve what it reads without asking the leader.
+const WEAK_NS: u64 = 1_000_000_000;
+
+/// What a device does, and on which node.
+#[derive(Deserialize)]
+struct Use<'a> {
+    device: &'a str,
+    kind: Kind,
+    node: &'a str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Push,
+    Pull,
+    Session,
+    Weak,
+    Watch,
+}
+
+#[derive(Deserialize)]
+struct FinalUse<'a> {
+    device: &'a str,
+    node: &'a str,
+}
+
+/// What is known of a device.
+#[derive(Default)]
+struct Device<'a> {
+    /// Line and time of the first acknowledged revocation.
+    revoked: Option<(usize, u64)>,
+    /// Where a revocation first began that may have happened.
+    asked: Option<usize>,
+    /// Where it was first told that it is revoked.
+    told: Option<usize>,
+    /// On which nodes it was refused at the end.
+    refused_on: BTreeSet<&'a str>,
+}
+
+/// Judges every wallet of the workload.
+pub(super) fn check(history: &History) -> Verdict {
+    let mut findings = Findings::default();
+    let nodes = nodes(history);
+    let wallets = history.wallets("devices");
+    for (key, operations) in &wallets {
+        let mut devices = revocations(operations, &mut findings);
+        for operation in operations {
+            match operation.invoke.op.as_str() {
+                "revoke" => {}
+                "use" => used(key, operation, &mut devices, &mut findings),
+                "final-use" => used_at_the_end(key, operation, &mut devices, &mut findings),
+                other => findings.unclear(format!(
+                    "line {}: `{other}` is no operation of devices",
+                    operation.begun
+                )),
+            }
+        }
+        for (line, event) in deliveries(history, key) {
+            delivered(key, line, event, &devices, &mut findings);
+        }
+        for (name, device) in devices.iter().filter(|(_, device)| device.revoked.is_some()) {
+            for node in nodes.iter().filter(|node| !device.refused_on.contains(**node)) {
+                findings.unclear(format!(
+                    "{key}: no `final-use` shows that node {node} refuses the revoked device {name}"
+                ));
+            }
+        }
+    }
+    if nodes.is_empty() {
+        findings.unclear("no node is named, by `run` or by a `final-use`".to_owned());
+    }
+    findings.verdict()
+}
+
+/// Those of the run, or those that were asked at the end.
+fn nodes(history: &History) -> BTreeSet<&str> {
+    #[derive(Deserialize)]
+    struct Nodes<'a> {
+        #[serde(borrow)]
+        nodes: Vec<&'a str>,
+    }
+    let run = history.events().find(|(_, event)| event.workload == "nemesis" && event.op == "run");
+    if let Some(Nodes { nodes }) = run.and_then(|(_, run)| Nodes::deserialize(&run.value).ok()) {
+        return nodes.into_iter().collect();
+    }
+    let asked = history.operations().filter(|operation| operation.invoke.op == "final-use");
+    asked.filter_map(|operation| operation.invoke.value["node"].as_str()).collect()
+}
+
+fn revocations<'a>(
+    operations: &[Operation<'a>],
+    findings: &mut Findings,
+) -> BTreeMap<&'a str, Device<'a>> {
+    let mut devices: BTreeMap<&str, Device<'_>> = BTreeMap::new();
+    for operation in operations.iter().filter(|operation| operation.invoke.op == "revoke") {
+        let Some(name) = findings.value(operation.begun, operation.invoke) else { continue };
+        let device = devices.entry(name).or_default();
+        if operation.outcome() != Type::Fail {
+            device.asked.get_or_insert(operation.begun);
+        }
+        if let Some((line, answer)) = operation.ok() {
+            let earlier = device.revoked.is_none_or(|(known, _)| line < known);
+            device.revoked = if earlier { Some((line, answer.time)) } else { device.revoked };
+        }
+    }
+    devices
+}
+
+fn used<'a>(
+    key: &str,
+    operation: &Operation<'a>,
+    devices: &mut BTreeMap<&'a str, Device<'a>>,
+    findings: &mut Findings,
+) {
+    let Some(Use { device: name, kind, node }) = findings.value(operation.begun, operation.invoke)
+    else {
+        return;
+    };
+    let device = devices.entry(name).or_default();
+    let lines = operation.lines();
+    if operation.refused() {
+        told(key, name, operation, device, findings);
+        return;
+    }
+    if operation.ok().is_none() {
+        return;
+    }
+    let weak = matches!(kind, Kind::Weak | Kind::Watch);
+    if let Some((line, time)) = device.revoked {
+        let late = operation.invoke.time.saturating_sub(time) > WEAK_NS;
+        if operation.begun > line && (!weak || late) {
+            findings.fail(format!(
+                "{key}: served: node {node} serves {name} ({lines}); its revocation was acknowledged at line {line}"
+            ));
+        }
+    }
+    if let Some(line) = device.told.filter(|line| !weak && operation.begun > *line) {
+        findings.fail(format!(
+            "{key}: served again: node {node} serves {name} ({lines}), which was told at line {line} that it is revoked"
+        ));
+    }
+}
+
+/// A refusal as revoked.
+fn told(
+    key: &str,
+    name: &str,
+    operation: &Operation<'_>,
+    device: &mut Device<'_>,
+    findings: &mut Findings,
+) {
+    let Some(ended) = operation.ended else { return };
+    if device.asked.is_none_or(|asked| asked > ended) {
+        findings.fail(format!(
+            "{key}: invented: {name} is refused as revoked ({}) and nobody had revoked it",
+            operation.lines()
+        ));
+    }
+    device.told = Some(device.told.map_or(ended, |known| known.min(ended)));
+}
+
+fn used_at_the_end<'a>(
+    key: &str,
+    operation: &Operation<'a>,
+    devices: &mut BTreeMap<&'a str, Device<'a>>,
+    findings: &mut Findings,
+) {
+    let Some(FinalUse { device: name, node }) = findings.value(operation.begun, operation.invoke)
+    else {
+        return;
+    };
+    let device = devices.entry(name).or_default();
+    if operation.refused() {
+        device.refused_on.insert(node);
+        told(key, name, operation, device, findings);
+    } else if operation.ok().is_some() && device.revoked.is_some() {
+        device.refused_on.insert(node);
+        findings.fail(format!(
+            "{key}: served: node {node} serves the revoked device {name} at the end ({})",
+            operation.lines()
+        ));
+    }
+}
+
+fn deliveries<'a>(history: &'a History, key: &str) -> impl Iterator<Item = (usize, &'a Event)> {
+    history.events().filter(move |(_, event)| {
+        event.workload == "devices"
+            && event.key == key
+            && event.kind == Type::Ok
+            && event.op == "use"
+            && event.value["kind"] == "watch"
+            && matches!(event.process, Process::Client(_))
+    })
+}
+
+fn delivered(
+    key: &str,
+    line: usize,
+    event: &Event,
+    devices: &BTreeMap<&str, Device<'_>>,
+    findings: &mut Findings,
+) {
+    let Some(Use { device: name, node, .. }) = findings.value(line, event) else { return };
+    let Some((revoked, time)) = devices.get(name).and_then(|device| device.revoked) else { return };
+    if event.time.saturating_sub(time) > WEAK_NS {
+        findings.fail(format!(
+            "{key}: served: a watch on node {node} delivers to {name} at line {line}, more than a second after its \
+             revocation was acknowledged at line {revoked}"
+        ));
+    }
+}

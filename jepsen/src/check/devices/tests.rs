@@ -1,0 +1,121 @@
+use super::check;
+use crate::{
+    check::story::{Story, refused, unknown},
+    history::Type,
+    verdict::Verdict,
+};
+use serde_json::{Value, json};
+
+fn by(kind: &str) -> Value {
+    json!({"device": "b", "kind": kind, "node": "n1"})
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// `b` works and is revoked.
+fn revoked() -> Story {
+    let mut story = Story::of("devices");
+    story.ok(2, "use", by("push"), by("push"));
+    story.ok(1, "revoke", "b", "b");
+    story
+}
+
+/// Every node refuses `b` at the end.
+fn ends(story: &mut Story) -> Verdict {
+    for node in ["n1", "n2"] {
+        let asked = json!({"device": "b", "node": node});
+        let refused = json!({"device": "b", "node": node, "refused": true});
+        story.begin(9, "final-use", asked).end(9, Type::Fail, refused);
+    }
+    check(&story.history())
+}
+
+#[test]
+fn a_device_that_is_refused_after_its_revocation_is_accepted() {
+    let mut story = revoked();
+    let refused = json!({"device": "b", "kind": "push", "node": "n1", "refused": true});
+    story.begin(2, "use", by("push")).end(2, Type::Fail, refused);
+    assert_eq!(ends(&mut story), Verdict::Pass);
+}
+
+#[test]
+fn every_strong_operation_after_the_revocation_is_refused() {
+    for kind in ["push", "pull", "session"] {
+        refused(&ends(revoked().ok(2, "use", by(kind), by(kind))), &["served"]);
+    }
+}
+
+#[test]
+fn an_operation_that_began_before_the_acknowledgement_may_be_served() {
+    let mut story = Story::of("devices");
+    story.begin(1, "revoke", "b").begin(2, "use", by("push"));
+    story.end(1, Type::Ok, "b").end(2, Type::Ok, by("push"));
+    assert_eq!(ends(&mut story), Verdict::Pass);
+}
+
+#[test]
+fn a_pull_at_a_known_head_has_one_second_more() {
+    let mut story = revoked();
+    assert_eq!(ends(story.later(SECOND / 2).ok(2, "use", by("weak"), by("weak"))), Verdict::Pass);
+    let mut story = revoked();
+    refused(&ends(story.later(SECOND).ok(2, "use", by("weak"), by("weak"))), &["served"]);
+    let mut story = revoked();
+    story.begin(2, "use", by("weak")).later(2 * SECOND).end(2, Type::Ok, by("weak"));
+    assert_eq!(ends(&mut story), Verdict::Pass, "it began in time");
+}
+
+#[test]
+fn an_open_watch_has_one_second_more() {
+    let mut story = revoked();
+    assert_eq!(ends(story.later(SECOND / 2).notice(3, "use", by("watch"))), Verdict::Pass);
+    let mut story = revoked();
+    refused(&ends(story.later(SECOND).notice(3, "use", by("watch"))), &["served"]);
+}
+
+#[test]
+fn a_device_that_was_told_so_is_never_served_again() {
+    let mut story = Story::of("devices");
+    story.begin(1, "revoke", "b").end(1, Type::Info, "b");
+    let told = json!({"device": "b", "kind": "push", "node": "n1", "refused": true});
+    story.begin(2, "use", by("push")).end(2, Type::Fail, told);
+    assert_eq!(ends(&mut story), Verdict::Pass);
+    let mut story = Story::of("devices");
+    story.begin(1, "revoke", "b").end(1, Type::Info, "b");
+    let told = json!({"device": "b", "kind": "push", "node": "n1", "refused": true});
+    story.begin(2, "use", by("push")).end(2, Type::Fail, told);
+    refused(&ends(story.ok(2, "use", by("pull"), by("pull"))), &["served again"]);
+}
+
+#[test]
+fn nobody_is_refused_as_revoked_whom_nobody_revoked() {
+    let mut story = Story::of("devices");
+    let told = json!({"device": "c", "kind": "push", "node": "n1", "refused": true});
+    story.begin(2, "use", json!({"device": "c", "kind": "push", "node": "n1"}));
+    story.end(2, Type::Fail, told).ok(1, "revoke", "b", "b");
+    refused(&ends(&mut story), &["invented"]);
+}
+
+#[test]
+fn a_node_that_serves_a_revoked_device_at_the_end_is_refused() {
+    let mut story = revoked();
+    let asked = json!({"device": "b", "node": "n3"});
+    refused(&ends(story.ok(8, "final-use", asked.clone(), asked)), &["served"]);
+}
+
+#[test]
+fn every_node_of_the_run_is_asked_at_the_end() {
+    let mut story = Story::of("devices");
+    story.nemesis("run", json!({"nodes": ["n1", "n2", "n3"]}));
+    unknown(&ends(story.ok(1, "revoke", "b", "b")), "n3");
+    unknown(&check(&revoked().history()), "no node");
+    let mut story = revoked();
+    let asked = json!({"device": "b", "node": "n3"});
+    story.begin(8, "final-use", asked.clone()).end(8, Type::Fail, asked);
+    unknown(&ends(&mut story), "n3");
+}
+
+#[test]
+fn a_value_of_another_shape_makes_the_verdict_unknown() {
+    let other = json!({"device": "b", "kind": "shout", "node": "n1"});
+    unknown(&ends(revoked().ok(2, "use", other.clone(), other)), "unknown variant");
+}

@@ -1,0 +1,238 @@
+//! `watch`: every watcher is told of each commit once, in order.
+//!
+//! A watcher's first delivery says where it begins: its number less its ids. From there on its numbers
+//! rise, no id comes twice, ids come in the order of the commits, and what was acknowledged up to the
+//! watcher's last number was delivered. Nothing else is. At the end each watcher has seen the wallet's last
+//! commit.
+
+#[cfg(test)]
+mod tests;
+
+use super::findings::Findings;
+use crate::{
+    history::{Event, History, Operation, Type},
+    verdict::Verdict,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+struct Pushed<'a> {
+    id: &'a str,
+    seq: u64,
+}
+
+/// A delivery: the number of the head, and what came since the delivery before.
+#[derive(Deserialize)]
+struct Delivery<'a> {
+    watcher: &'a str,
+    seq: u64,
+    #[serde(borrow)]
+    ids: Vec<&'a str>,
+}
+
+/// The last word of a watcher, or of the wallet if no watcher is named.
+#[derive(Deserialize)]
+struct Last<'a> {
+    watcher: Option<&'a str>,
+    seq: u64,
+}
+
+/// What a watcher was told.
+struct Told<'a> {
+    /// The number before the first id.
+    base: u64,
+    seq: u64,
+    /// Ids with the lines of their deliveries.
+    ids: BTreeMap<&'a str, usize>,
+    /// The greatest number of an acknowledged push that it was told of.
+    reached: u64,
+    last: Option<u64>,
+}
+
+/// A wallet.
+#[derive(Default)]
+struct Wallet<'a> {
+    key: &'a str,
+    pushes: BTreeMap<&'a str, Operation<'a>>,
+    /// The numbers of pushes: acknowledged, or where deliveries leave no other.
+    numbers: BTreeMap<&'a str, (u64, usize)>,
+    watchers: BTreeMap<&'a str, Told<'a>>,
+    last: Option<(u64, usize)>,
+}
+
+/// Judges every wallet of the workload.
+pub(super) fn check(history: &History) -> Verdict {
+    let mut findings = Findings::default();
+    let mut events: BTreeMap<&str, Vec<(usize, &Event)>> = BTreeMap::new();
+    for (line, event) in history.events().filter(|(_, event)| event.workload == "watch") {
+        events.entry(&event.key).or_default().push((line, event));
+    }
+    let operations = history.wallets("watch");
+    for (key, events) in events {
+        let mut wallet = Wallet { key, ..Wallet::default() };
+        for operation in operations.get(key).into_iter().flatten() {
+            wallet.push(operation, &mut findings);
+        }
+        for (line, event) in events.into_iter().filter(|(_, event)| event.kind == Type::Ok) {
+            match event.op.as_str() {
+                "see" => wallet.see(line, event, &mut findings),
+                "final" => wallet.ends(line, event, &mut findings),
+                _ => {}
+            }
+        }
+        wallet.compare(&mut findings);
+    }
+    findings.verdict()
+}
+
+impl<'a> Wallet<'a> {
+    fn push(&mut self, operation: &Operation<'a>, findings: &mut Findings) {
+        match operation.invoke.op.as_str() {
+            "push" => {}
+            "final" => return,
+            other => {
+                return findings.unclear(format!(
+                    "line {}: `{other}` is no operation of watch",
+                    operation.begun
+                ));
+            }
+        }
+        let Some(id) = findings.value::<&str>(operation.begun, operation.invoke) else { return };
+        if let Some(earlier) = self.pushes.insert(id, *operation) {
+            findings.unclear(format!(
+                "{}: {} pushes an id again that {} pushed; ids are unique",
+                self.key,
+                operation.lines(),
+                earlier.lines()
+            ));
+        }
+        let Some((line, answer)) = operation.ok() else { return };
+        let Some(pushed) = findings.value::<Pushed<'a>>(line, answer) else { return };
+        if pushed.id == id {
+            self.numbers.insert(id, (pushed.seq, line));
+        } else {
+            findings.fail(format!("{}: line {line} answers {:?} to {id:?}", self.key, pushed.id));
+        }
+    }
+
+    fn see(&mut self, line: usize, event: &'a Event, findings: &mut Findings) {
+        let Some(Delivery { watcher, seq, ids }) = findings.value(line, event) else { return };
+        let key = self.key;
+        let base = seq.saturating_sub(ids.len() as u64);
+        let told = self.watchers.entry(watcher).or_insert_with(|| Told {
+            base,
+            seq: base,
+            ids: BTreeMap::new(),
+            reached: base,
+            last: None,
+        });
+        let first = told.ids.is_empty() && told.seq == told.base;
+        let before = told.seq;
+        if seq < before || (seq == before && !(first && ids.is_empty())) {
+            findings.fail(format!(
+                "{key}: order: watcher {watcher} is told of number {seq} at line {line} after number {before}"
+            ));
+        }
+        if told.last.is_some() {
+            findings.unclear(format!(
+                "{key}: watcher {watcher} has a delivery at line {line} after its `final`"
+            ));
+        }
+        told.seq = seq.max(before);
+        let exact = seq.checked_sub(before) == Some(ids.len() as u64);
+        for (number, id) in (before..).zip(ids) {
+            let number = number.saturating_add(1);
+            if let Some(earlier) = told.ids.insert(id, line) {
+                findings.fail(format!(
+                    "{key}: twice: watcher {watcher} is told of {id:?} at lines {earlier} and {line}"
+                ));
+                continue;
+            }
+            match self.pushes.get(id) {
+                None => findings.fail(format!(
+                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}; nobody pushed it"
+                )),
+                Some(push) if push.outcome() == Type::Fail => findings.fail(format!(
+                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}, whose push failed ({})",
+                    push.lines()
+                )),
+                Some(push) if push.begun > line => findings.fail(format!(
+                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}, before its push began ({})",
+                    push.lines()
+                )),
+                Some(_) => {}
+            }
+            if exact {
+                self.numbers.entry(id).or_insert((number, line));
+            }
+            let Some(&(known, place)) = self.numbers.get(id) else { continue };
+            if known <= told.reached || known > seq || (exact && known != number) {
+                findings.fail(format!(
+                    "{key}: order: watcher {watcher} is told of {id:?} at line {line} between numbers {before} and \
+                     {seq}, out of its place: it is number {known} (line {place})"
+                ));
+            }
+            told.reached = told.reached.max(known);
+        }
+    }
+
+    fn ends(&mut self, line: usize, event: &'a Event, findings: &mut Findings) {
+        let Some(Last { watcher, seq }) = findings.value(line, event) else { return };
+        let key = self.key;
+        let Some(watcher) = watcher else {
+            if self.last.is_some_and(|(last, _)| last != seq) {
+                findings.unclear(format!("{key}: line {line} is a second `final` of the wallet"));
+            }
+            self.last = Some((seq, line));
+            return;
+        };
+        match self.watchers.get_mut(watcher) {
+            Some(told) => {
+                told.last = Some(seq);
+                if told.seq != seq {
+                    findings.unclear(format!(
+                        "{key}: line {line} says that watcher {watcher} ends at number {seq}; its last delivery is number {}",
+                        told.seq
+                    ));
+                }
+            }
+            None => findings.fail(format!(
+                "{key}: missed: watcher {watcher} ends at line {line} and was never told of anything"
+            )),
+        }
+    }
+
+    /// What was acknowledged was delivered, and everybody has come to the end.
+    fn compare(&self, findings: &mut Findings) {
+        let key = self.key;
+        if self.watchers.is_empty() {
+            findings.unclear(format!("{key}: nobody watched"));
+        }
+        if self.last.is_none() {
+            findings.unclear(format!("{key}: no `final` says where the wallet ends"));
+        }
+        for (watcher, told) in &self.watchers {
+            let Some(last) = told.last else {
+                findings.unclear(format!("{key}: watcher {watcher} has no `final`"));
+                continue;
+            };
+            for (id, push) in &self.pushes {
+                let Some((number, line)) = self.numbers.get(id) else { continue };
+                let within = *number > told.base && *number <= last;
+                if push.outcome() == Type::Ok && within && !told.ids.contains_key(id) {
+                    findings.fail(format!(
+                        "{key}: missed: watcher {watcher} went from number {} to {last} and was not told of {id:?}, \
+                         number {number} (line {line})",
+                        told.base
+                    ));
+                }
+            }
+            if let Some((end, line)) = self.last.filter(|(end, _)| *end != last) {
+                findings.fail(format!(
+                    "{key}: missed: watcher {watcher} ends at number {last}, the wallet at number {end} (line {line})"
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+use super::check;
+use crate::{
+    check::story::{Story, refused, unknown},
+    history::Type,
+    verdict::Verdict,
+};
+use serde_json::{Value, json};
+
+/// Pushes `a`, `b` and `c` are numbers 5, 6 and 7; `u` is unknown, `f` failed.
+fn pushes() -> Story {
+    let mut story = Story::of("watch");
+    for (id, seq) in [("a", 5), ("b", 6), ("c", 7)] {
+        story.ok(1, "push", id, json!({"id": id, "seq": seq}));
+    }
+    story.begin(1, "push", "u").end(1, Type::Info, "u");
+    story.begin(2, "push", "f").end(2, Type::Fail, "f");
+    story
+}
+
+/// What watcher `w` is told, and where it and the wallet end.
+fn told(deliveries: &[(u64, &[&str])], last: u64) -> Verdict {
+    let mut story = pushes();
+    for (seq, ids) in deliveries {
+        story.notice(8, "see", json!({"watcher": "w", "seq": seq, "ids": ids}));
+    }
+    let seq = deliveries.last().map_or(0, |(seq, _)| *seq);
+    story.notice(8, "final", json!({"watcher": "w", "seq": seq}));
+    check(&story.ok(3, "final", Value::Null, json!({"seq": last})).history())
+}
+
+#[test]
+fn each_commit_once_in_order_is_accepted() {
+    assert_eq!(told(&[(5, &["a"]), (6, &["b"]), (7, &["c"])], 7), Verdict::Pass);
+    assert_eq!(told(&[(5, &["a"]), (7, &["b", "c"]), (8, &["u"])], 8), Verdict::Pass);
+    assert_eq!(told(&[(5, &[]), (7, &["b", "c"])], 7), Verdict::Pass, "it began after a");
+    assert_eq!(told(&[(6, &["b"]), (7, &["c"])], 7), Verdict::Pass, "it began after a");
+}
+
+#[test]
+fn an_acknowledged_push_that_was_not_delivered_is_missed() {
+    refused(&told(&[(5, &["a"]), (7, &["c"])], 7), &["missed"]);
+}
+
+#[test]
+fn an_id_that_is_delivered_again_is_refused() {
+    refused(&told(&[(5, &["a"]), (6, &["b"]), (7, &["c"]), (8, &["b"])], 8), &["twice"]);
+}
+
+#[test]
+fn numbers_that_do_not_rise_are_refused() {
+    let mut story = pushes();
+    for (seq, ids) in [(5, vec!["a"]), (7, vec!["b", "c"]), (7, vec![])] {
+        story.notice(8, "see", json!({"watcher": "w", "seq": seq, "ids": ids}));
+    }
+    story.notice(8, "final", json!({"watcher": "w", "seq": 7}));
+    story.ok(3, "final", Value::Null, json!({"seq": 7}));
+    refused(&check(&story.history()), &["order"]);
+}
+
+#[test]
+fn ids_out_of_the_order_of_the_commits_are_refused() {
+    refused(&told(&[(5, &["a"]), (7, &["c", "b"])], 7), &["order", "order"]);
+    let Verdict::Fail(reasons) = told(&[(5, &["a"]), (6, &["c"]), (7, &["b"])], 7) else {
+        panic!("accepted");
+    };
+    assert!(reasons.iter().all(|reason| reason.contains("order")), "{reasons:?}");
+}
+
+#[test]
+fn watchers_agree_on_the_place_of_an_unknown_push() {
+    let mut story = Story::of("watch");
+    for (process, id) in [(1, "u"), (2, "v")] {
+        story.begin(process, "push", id).end(process, Type::Info, id);
+    }
+    for (process, watcher, ids) in [(8, "w", ["u", "v"]), (9, "x", ["v", "u"])] {
+        for (seq, id) in (1_u64..).zip(ids) {
+            story.notice(process, "see", json!({"watcher": watcher, "seq": seq, "ids": [id]}));
+        }
+        story.notice(process, "final", json!({"watcher": watcher, "seq": 2}));
+    }
+    story.ok(3, "final", Value::Null, json!({"seq": 2}));
+    refused(&check(&story.history()), &["order", "order"]);
+}
+
+#[test]
+fn what_nobody_pushed_or_was_refused_is_invented() {
+    refused(&told(&[(7, &["a", "b", "c"]), (8, &["x"])], 8), &["invented"]);
+    refused(&told(&[(7, &["a", "b", "c"]), (8, &["f"])], 8), &["invented"]);
+}
+
+#[test]
+fn a_delivery_before_its_push_began_is_invented() {
+    let mut story = Story::of("watch");
+    story.notice(8, "see", json!({"watcher": "w", "seq": 1, "ids": ["a"]}));
+    story.ok(1, "push", "a", json!({"id": "a", "seq": 1}));
+    story.notice(8, "final", json!({"watcher": "w", "seq": 1}));
+    story.ok(3, "final", Value::Null, json!({"seq": 1}));
+    refused(&check(&story.history()), &["invented"]);
+}
+
+#[test]
+fn a_watcher_that_stops_before_the_wallet_has_missed_the_rest() {
+    refused(&told(&[(5, &["a"]), (6, &["b"])], 7), &["missed"]);
+}
+
+#[test]
+fn a_watcher_that_was_never_told_of_anything_has_missed_all() {
+    let mut story = pushes();
+    story.notice(8, "final", json!({"watcher": "w", "seq": 0}));
+    story.ok(3, "final", Value::Null, json!({"seq": 7}));
+    refused(&check(&story.history()), &["missed"]);
+}
+
+#[test]
+fn without_watchers_or_ends_nothing_is_known() {
+    unknown(&check(&pushes().history()), "nobody watched");
+    let mut story = pushes();
+    story.notice(8, "see", json!({"watcher": "w", "seq": 7, "ids": ["a", "b", "c"]}));
+    unknown(&check(&story.history()), "watcher w has no `final`");
+    unknown(&check(&story.history()), "no `final` says where the wallet ends");
+}
