@@ -59,7 +59,7 @@ pub struct Budget {
 impl Default for Budget {
     /// A few seconds, and a few hundred MiB.
     fn default() -> Self {
-        Budget { steps: 50_000_000, configurations: 500_000 }
+        Budget { steps: 1_000_000_000, configurations: 500_000 }
     }
 }
 

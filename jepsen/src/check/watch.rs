@@ -1,8 +1,9 @@
 //! `watch`: every watcher is told of each commit once, in order.
 //!
-//! A watcher's first delivery says where it begins: its number less its ids. From there on its numbers
-//! rise, no id comes twice, ids come in the order of the commits, and what was acknowledged up to the
-//! watcher's last number was delivered. Nothing else is. At the end each watcher has seen the wallet's last
+//! A delivery covers the commits after the one before it, up to its own number; a watcher's first delivery
+//! says where it begins, at its number less its ids. From there on its numbers rise, no id comes twice,
+//! each comes in the delivery that covers its number, and nothing is left out that was acknowledged or that
+//! another watcher was told of. Nothing is invented. At the end each watcher has seen the wallet's last
 //! commit.
 
 #[cfg(test)]
@@ -43,11 +44,17 @@ struct Told<'a> {
     /// The number before the first id.
     base: u64,
     seq: u64,
-    /// Ids with the lines of their deliveries.
+    /// Ids, each with the line of its delivery.
     ids: BTreeMap<&'a str, usize>,
-    /// The greatest number of an acknowledged push that it was told of.
-    reached: u64,
     last: Option<u64>,
+}
+
+/// Between which numbers the commit of an id is, and which line said so last.
+#[derive(Clone, Copy)]
+struct Place {
+    first: u64,
+    last: u64,
+    line: usize,
 }
 
 /// A wallet.
@@ -55,8 +62,8 @@ struct Told<'a> {
 struct Wallet<'a> {
     key: &'a str,
     pushes: BTreeMap<&'a str, Operation<'a>>,
-    /// The numbers of pushes: acknowledged, or where deliveries leave no other.
-    numbers: BTreeMap<&'a str, (u64, usize)>,
+    /// Where the ids are that are known to be in the wallet.
+    places: BTreeMap<&'a str, Place>,
     watchers: BTreeMap<&'a str, Told<'a>>,
     last: Option<(u64, usize)>,
 }
@@ -110,7 +117,7 @@ impl<'a> Wallet<'a> {
         let Some((line, answer)) = operation.ok() else { return };
         let Some(pushed) = findings.value::<Pushed<'a>>(line, answer) else { return };
         if pushed.id == id {
-            self.numbers.insert(id, (pushed.seq, line));
+            self.places.insert(id, Place { first: pushed.seq, last: pushed.seq, line });
         } else {
             findings.fail(format!("{}: line {line} answers {:?} to {id:?}", self.key, pushed.id));
         }
@@ -119,17 +126,16 @@ impl<'a> Wallet<'a> {
     fn see(&mut self, line: usize, event: &'a Event, findings: &mut Findings) {
         let Some(Delivery { watcher, seq, ids }) = findings.value(line, event) else { return };
         let key = self.key;
+        let first = !self.watchers.contains_key(watcher);
         let base = seq.saturating_sub(ids.len() as u64);
         let told = self.watchers.entry(watcher).or_insert_with(|| Told {
             base,
-            seq: base,
+            seq: 0,
             ids: BTreeMap::new(),
-            reached: base,
             last: None,
         });
-        let first = told.ids.is_empty() && told.seq == told.base;
         let before = told.seq;
-        if seq < before || (seq == before && !(first && ids.is_empty())) {
+        if seq <= before && !first {
             findings.fail(format!(
                 "{key}: order: watcher {watcher} is told of number {seq} at line {line} after number {before}"
             ));
@@ -140,40 +146,33 @@ impl<'a> Wallet<'a> {
             ));
         }
         told.seq = seq.max(before);
-        let exact = seq.checked_sub(before) == Some(ids.len() as u64);
-        for (number, id) in (before..).zip(ids) {
-            let number = number.saturating_add(1);
+        for id in ids {
             if let Some(earlier) = told.ids.insert(id, line) {
                 findings.fail(format!(
                     "{key}: twice: watcher {watcher} is told of {id:?} at lines {earlier} and {line}"
                 ));
                 continue;
             }
-            match self.pushes.get(id) {
-                None => findings.fail(format!(
-                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}; nobody pushed it"
-                )),
-                Some(push) if push.outcome() == Type::Fail => findings.fail(format!(
-                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}, whose push failed ({})",
-                    push.lines()
-                )),
-                Some(push) if push.begun > line => findings.fail(format!(
-                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}, before its push began ({})",
-                    push.lines()
-                )),
-                Some(_) => {}
+            if let Some(why) = invented(self.pushes.get(id), line) {
+                findings.fail(format!(
+                    "{key}: invented: watcher {watcher} is told of {id:?} at line {line}; {why}"
+                ));
+                continue;
             }
-            if exact {
-                self.numbers.entry(id).or_insert((number, line));
-            }
-            let Some(&(known, place)) = self.numbers.get(id) else { continue };
-            if known <= told.reached || known > seq || (exact && known != number) {
+            let covered = Place { first: before.saturating_add(1), last: seq, line };
+            let place = self.places.entry(id).or_insert(covered);
+            if place.first > covered.last || place.last < covered.first {
                 findings.fail(format!(
                     "{key}: order: watcher {watcher} is told of {id:?} at line {line} between numbers {before} and \
-                     {seq}, out of its place: it is number {known} (line {place})"
+                     {seq}; it is not there (line {})",
+                    place.line
                 ));
+                continue;
             }
-            told.reached = told.reached.max(known);
+            let (first, last) = (place.first.max(covered.first), place.last.min(covered.last));
+            if (first, last) != (place.first, place.last) {
+                *place = Place { first, last, line };
+            }
         }
     }
 
@@ -217,14 +216,13 @@ impl<'a> Wallet<'a> {
                 findings.unclear(format!("{key}: watcher {watcher} has no `final`"));
                 continue;
             };
-            for (id, push) in &self.pushes {
-                let Some((number, line)) = self.numbers.get(id) else { continue };
-                let within = *number > told.base && *number <= last;
-                if push.outcome() == Type::Ok && within && !told.ids.contains_key(id) {
+            for (id, place) in &self.places {
+                let covered = place.first > told.base && place.last <= last;
+                if covered && !told.ids.contains_key(id) {
                     findings.fail(format!(
-                        "{key}: missed: watcher {watcher} went from number {} to {last} and was not told of {id:?}, \
-                         number {number} (line {line})",
-                        told.base
+                        "{key}: missed: watcher {watcher} went from number {} to {last} and was not told of {id:?} \
+                         (line {})",
+                        told.base, place.line
                     ));
                 }
             }
@@ -234,5 +232,19 @@ impl<'a> Wallet<'a> {
                 ));
             }
         }
+    }
+}
+
+/// Why nobody can have been told of a push at this line.
+fn invented(push: Option<&Operation<'_>>, line: usize) -> Option<String> {
+    match push {
+        None => Some("nobody pushed it".to_owned()),
+        Some(push) if push.outcome() == Type::Fail => {
+            Some(format!("its push failed ({})", push.lines()))
+        }
+        Some(push) if push.begun > line => {
+            Some(format!("its push had not begun ({})", push.lines()))
+        }
+        Some(_) => None,
     }
 }
