@@ -6,12 +6,24 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`check`] | what a history proves |
 //! | [`history`] | what was asked and answered, one event a line |
+//! | [`check`] | what a history proves |
 //! | [`net`] | the network between nodes and clients, and what happens on it |
+//! | [`inject`] | what is done to single nodes: disks, calls, bytes, clocks, rations |
+//! | [`world`] | the cluster of a run, in its network, on its disks |
+//! | [`nemesis`] | faults: planned from a seed, put in, taken back |
+//! | [`workload`] | what clients do |
+//! | [`run`] | one run, from the first process to the verdict |
+//! | [`judge`] | what nodes left behind |
 //! | [`verdict`] | pass, fail, unknown |
 
 pub mod check;
 pub mod history;
+pub mod inject;
+pub mod judge;
+pub mod nemesis;
 pub mod net;
+pub mod run;
 pub mod verdict;
+pub mod workload;
+pub mod world;

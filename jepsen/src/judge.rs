@@ -1,0 +1,165 @@
+//! What the nodes themselves show after a run, and what is left of it.
+
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    path::Path,
+};
+
+use crate::{
+    check::leak::{self, Needle},
+    run::{Options, Outcome},
+    verdict::Verdict,
+    world::World,
+};
+
+mod promise;
+
+/// What one checker says.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+impl Judgement {
+    /// A checker's word.
+    pub fn new(name: &str, verdict: Verdict) -> Judgement {
+        Judgement { name: name.to_owned(), verdict }
+    }
+}
+
+/// Judges what nodes left: their ends, their logs, their disks, their records of what was durable when.
+pub fn nodes(world: &World, canary: &str) -> Vec<Judgement> {
+    let logs: Vec<(String, String, std::path::PathBuf)> = (0..world.count())
+        .map(|node| {
+            let of = &world.cluster.nodes()[node];
+            (of.plan.name.clone(), of.plan.dc.clone(), of.log())
+        })
+        .filter(|(_, _, log)| log.exists())
+        .collect();
+    vec![
+        Judgement::new("ends", ends(world)),
+        Judgement::new("panics", panics(&logs)),
+        Judgement::new("promise", promise::check(&logs)),
+        Judgement::new("leak", leaks(world, canary)),
+    ]
+}
+
+/// No node ended without a reason that was injected.
+fn ends(world: &World) -> Verdict {
+    let unexpected = world.ended.iter().filter(|ended| !ended.expected);
+    Verdict::of(
+        unexpected
+            .map(|ended| {
+                let how =
+                    ended.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
+                format!("{} ended by itself, {how}: {}", ended.node, ended.said)
+            })
+            .collect(),
+    )
+}
+
+fn panics(logs: &[(String, String, std::path::PathBuf)]) -> Verdict {
+    let mut found = Vec::new();
+    for (node, _, log) in logs {
+        let Ok(file) = File::open(log) else {
+            return Verdict::unknown(format!("{} cannot be read", log.display()));
+        };
+        let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+        for line in lines {
+            let line = String::from_utf8_lossy(&line);
+            if line.contains("panicked at") {
+                found.push(format!("{node}: {line}"));
+            }
+        }
+    }
+    Verdict::of(found)
+}
+
+/// Nothing that clients wrote stands in clear on a disk or in a log.
+fn leaks(world: &World, canary: &str) -> Verdict {
+    let places: Vec<_> = world.cluster.nodes().iter().map(|node| node.dir.clone()).collect();
+    let needles = [Needle::new("a record of a client", canary.as_bytes().to_vec())];
+    // Every node has its own address in its files, so that a search that finds nothing has looked there.
+    let nodes = world.cluster.nodes().iter();
+    let controls: Vec<Needle> = nodes
+        .map(|node| Needle::new(format!("the address of {}", node.plan.name), node.peer.as_bytes()))
+        .collect();
+    match leak::search(&places, &needles, &controls) {
+        Ok(searched) => searched.verdict(),
+        Err(error) => Verdict::unknown(error.to_string()),
+    }
+}
+
+/// Leaves the verdicts beside the history, and of a run that did not pass everything else too.
+pub fn leave(options: &Options, world: &mut World, outcome: &Outcome) {
+    let verdicts: BTreeMap<&str, &Verdict> = outcome
+        .judgements
+        .iter()
+        .map(|judgement| (judgement.name.as_str(), &judgement.verdict))
+        .collect();
+    let text = json!({
+        "verdict": outcome.verdict.word(),
+        "network": outcome.network,
+        "seed": options.seed,
+        "nemesis": options.nemesis.name(),
+        "seconds": options.length.as_secs(),
+        "nodes": options.nodes,
+        "repeat": repeat(options),
+        "checkers": verdicts,
+    });
+    // What cannot be left is missing there, and the verdict is printed anyway.
+    let _ = write(&options.out.join("verdict.json"), &format!("{text:#}\n"));
+    if outcome.verdict != Verdict::Pass {
+        let _ = world.cluster.kill_all();
+        for node in 0..world.count() {
+            let from = world.data(node);
+            let to = options.out.join("data").join(world.name(node));
+            let _ = copy(&from, &to);
+            let log = world.cluster.nodes()[node].log();
+            let _ = fs::copy(log, options.out.join(format!("{}.log", world.name(node))));
+        }
+    }
+}
+
+/// The one command that makes the same run again.
+pub fn repeat(options: &Options) -> String {
+    let workloads: Vec<&str> = options.workloads.iter().map(|kind| kind.name()).collect();
+    format!(
+        "cargo run --release -p jepsen -- run --workload {} --nemesis {} --seconds {} --seed {} \
+         --nodes {}{} --out again",
+        if workloads.len() == crate::workload::Workload::ALL.len() {
+            "all".to_owned()
+        } else {
+            workloads.join(",")
+        },
+        options.nemesis.name(),
+        options.length.as_secs(),
+        options.seed,
+        options.nodes,
+        if options.proxy { " --network proxy" } else { "" },
+    )
+}
+
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    File::create(file)?.write_all(text.as_bytes())
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

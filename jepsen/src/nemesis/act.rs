@@ -1,0 +1,124 @@
+//! A fault that is in place, and how it is taken back.
+
+use rand::rngs::StdRng;
+use std::collections::BTreeMap;
+
+use super::{
+    Act, Target, clock, corrupt, disk, membership, partition, power, processes, starve, transfer,
+};
+use crate::{
+    inject::Skipped,
+    world::{FIRST_GROUP, WALLET_GROUPS, World, WorldError},
+};
+
+/// What came of putting a fault in.
+pub(super) struct Begun {
+    /// Which nodes or links it met.
+    pub(super) targets: Vec<String>,
+    /// What takes it back.
+    pub(super) undo: Box<dyn Undo>,
+}
+
+/// Takes a fault back.
+pub(super) trait Undo: Send {
+    /// Takes it back, and says what was felt of it.
+    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a>;
+}
+
+/// What is left of a fault.
+pub(super) type Ending<'a> =
+    std::pin::Pin<Box<dyn std::future::Future<Output = Result<Felt, WorldError>> + Send + 'a>>;
+
+/// What a fault left behind, each counted. The names are those of `history.md`.
+pub(super) type Felt = BTreeMap<String, u64>;
+
+/// One thing that was felt.
+pub(super) fn felt(name: &str, count: u64) -> Felt {
+    Felt::from([(name.to_owned(), count)])
+}
+
+/// Why a fault is not in place.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotBegun {
+    /// It cannot be had here, or not now.
+    #[error(transparent)]
+    Skipped(#[from] Skipped),
+    /// The harness failed.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+impl NotBegun {
+    pub(super) fn skipped(reason: impl Into<String>) -> NotBegun {
+        NotBegun::Skipped(Skipped(reason.into()))
+    }
+}
+
+/// Puts a fault in. `step` is its number in the plan.
+pub(super) async fn begin(
+    world: &mut World,
+    act: &Act,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    match *act {
+        Act::Cut(shape) => partition::cut(world, shape, random).await,
+        Act::Flap(target) => partition::flap(world, target, random).await,
+        Act::Filter(target) => partition::filter(world, target, random).await,
+        Act::Packets(harm) => partition::harm(world, harm),
+        Act::Kill(target) => processes::kill(world, target, step, random).await,
+        Act::Rolling => processes::rolling(world, step),
+        Act::Pause(target) => processes::pause(world, target, random).await,
+        Act::Power(target) => power::lose(world, target, step, random).await,
+        Act::Jump(target, seconds) => {
+            clock::turn(world, target, &format!("{seconds:+}"), random).await
+        }
+        Act::Drift(target, speed) => {
+            let turned = format!("+0 x{}.{:02}", speed / 100, speed % 100);
+            clock::turn(world, target, &turned, random).await
+        }
+        Act::DiskFull(target) => disk::full(world, target, step, random).await,
+        Act::SlowSync(target, ms) => disk::slow(world, target, ms, random).await,
+        Act::FailSync(target) => disk::fail(world, target, step, random).await,
+        Act::Corrupt(node, damage, place) => {
+            corrupt::damaged(world, node, damage, place, step, random).await
+        }
+        Act::Replace(node) => membership::replace(world, node, step, random).await,
+        Act::Drain(node) => membership::drain(world, node, random).await,
+        Act::Transfer => transfer::around(world, random).await,
+        Act::Processor(target, share) => starve::processor(world, target, share, random).await,
+        Act::Memory(target, mib) => starve::memory(world, target, mib, step, random).await,
+        Act::Files(target) => starve::files(world, target, step, random).await,
+    }
+}
+
+/// The nodes that a target means now.
+pub(super) async fn meant(
+    world: &World,
+    target: Target,
+    random: &mut StdRng,
+) -> Result<Vec<usize>, NotBegun> {
+    let nodes = match target {
+        Target::Leader => vec![leader(world, random).await?],
+        Target::One(node) if world.is_wanted(node) => vec![node],
+        Target::One(_) => world.members().into_iter().take(1).collect(),
+        Target::Dc(node) => world.of_dc(node),
+        Target::All => world.members(),
+    };
+    match nodes.is_empty() {
+        true => Err(NotBegun::skipped("no node that is meant takes part now")),
+        false => Ok(nodes),
+    }
+}
+
+/// The leader of one of the wallet groups.
+pub(super) async fn leader(world: &World, random: &mut StdRng) -> Result<usize, NotBegun> {
+    let group = FIRST_GROUP + rand::RngExt::random_range(random, 0..WALLET_GROUPS);
+    let found = world.leader(group).await;
+    found.ok_or_else(|| NotBegun::skipped(format!("nobody knows a leader of group {group}")))
+}
+
+/// The names of nodes.
+pub(super) fn names(world: &World, nodes: &[usize]) -> Vec<String> {
+    nodes.iter().map(|node| world.name(*node)).collect()
+}

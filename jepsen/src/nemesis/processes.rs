@@ -1,0 +1,116 @@
+//! Processes: killed, restarted one after the other, made to stand still.
+
+use rand::rngs::StdRng;
+use server::cluster::Signal;
+use std::time::Duration;
+
+use super::{
+    Target,
+    act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
+};
+use crate::world::{World, WorldError};
+
+/// How long a node may take to drain.
+const DRAINS_WITHIN: Duration = Duration::from_secs(30);
+
+pub(super) async fn kill(
+    world: &mut World,
+    target: Target,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    let nodes = meant(world, target, random).await?;
+    let ran = nodes.iter().filter(|node| world.pid(**node).is_some()).count();
+    world.take_down(&nodes, step)?;
+    let targets = names(world, &nodes);
+    Ok(Begun { targets, undo: Box::new(Killed { nodes, step, ran: ran as u64 }) })
+}
+
+struct Killed {
+    nodes: Vec<usize>,
+    step: usize,
+    ran: u64,
+}
+
+impl Undo for Killed {
+    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
+        Box::pin(async move {
+            world.let_up(&self.nodes, self.step)?;
+            Ok(felt("killed", self.ran))
+        })
+    }
+}
+
+/// Nothing is done at the beginning: the nodes go one after the other when the step ends, each when the one
+/// before it answers again.
+pub(super) fn rolling(world: &mut World, step: usize) -> Result<Begun, NotBegun> {
+    let nodes = world.members();
+    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Rolling { nodes, step }) })
+}
+
+struct Rolling {
+    nodes: Vec<usize>,
+    step: usize,
+}
+
+impl Undo for Rolling {
+    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
+        Box::pin(async move {
+            let mut restarted = 0;
+            for node in self.nodes {
+                if world
+                    .cluster
+                    .stop_node(node, DRAINS_WITHIN)
+                    .await
+                    .map_err(WorldError::from)?
+                    .is_some()
+                {
+                    restarted += 1;
+                }
+                // Whoever else keeps it down still does.
+                world.let_up(&[node], self.step)?;
+                if world.pid(node).is_some() {
+                    // Another fault may keep it from answering: that is what mixtures are for.
+                    let _ = world.cluster.wait_answering(node, DRAINS_WITHIN).await;
+                }
+            }
+            Ok(felt("restarted", restarted))
+        })
+    }
+}
+
+pub(super) async fn pause(
+    world: &mut World,
+    target: Target,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    let mut nodes = meant(world, target, random).await?;
+    nodes.retain(|node| world.pid(*node).is_some());
+    if nodes.is_empty() {
+        return Err(NotBegun::skipped("none of the nodes that are meant runs"));
+    }
+    world.signal(&nodes, Signal::STOP)?;
+    let pids = nodes.iter().filter_map(|node| world.pid(*node)).collect();
+    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Paused { nodes, pids }) })
+}
+
+struct Paused {
+    nodes: Vec<usize>,
+    pids: Vec<u32>,
+}
+
+impl Undo for Paused {
+    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
+        Box::pin(async move {
+            let still = self.pids.iter().filter(|pid| stands_still(**pid)).count();
+            world.signal(&self.nodes, Signal::CONT)?;
+            Ok(felt("paused", still as u64))
+        })
+    }
+}
+
+/// Whether the kernel says that a process is stopped.
+fn stands_still(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+}

@@ -1,0 +1,341 @@
+//! One run: a world, clients, faults, healing, a last look, judgement.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    check,
+    history::{Fault, History, Phase, Recorder, State},
+    judge::{self, Judgement},
+    nemesis::{self, Nemesis, Plan},
+    net::{End, Layout, Net},
+    verdict::Verdict,
+    workload::{self, Access, Arena, Workload},
+    world::{HEALS_WITHIN, Wanted, World, WorldError},
+};
+
+/// From data centre to data centre and back, at least and at most.
+const ROUND_TRIP: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(3));
+/// How long the last look at all wallets may take.
+const LAST_LOOK_WITHIN: Duration = Duration::from_secs(180);
+/// How long clients may take to end what they do.
+const CLIENTS_END_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which workloads.
+    pub workloads: Vec<Workload>,
+    /// Which faults.
+    pub nemesis: Nemesis,
+    /// How long clients work.
+    pub length: Duration,
+    /// From which plan and workloads follow.
+    pub seed: u64,
+    /// 3 or 5.
+    pub nodes: usize,
+    /// The network is the proxy, although the switch is to be had.
+    pub proxy: bool,
+    /// The binary that has the `node` command.
+    pub program: PathBuf,
+    /// A new directory for everything that the run leaves.
+    pub out: PathBuf,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What each checker says.
+    pub judgements: Vec<Judgement>,
+    /// All together.
+    pub verdict: Verdict,
+    /// How packets travelled.
+    pub network: String,
+    /// The history.
+    pub history: PathBuf,
+}
+
+/// Why there is no outcome at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The directory for what the run leaves.
+    #[error("{}: {source}; name a new directory with --out", dir.display())]
+    Out {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The runtime.
+    #[error("start the runtime of the clients: {0}")]
+    Runtime(io::Error),
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] crate::net::NetError),
+    /// What makes no layout.
+    #[error(transparent)]
+    Layout(#[from] crate::net::LayoutError),
+    /// The history cannot be written.
+    #[error(transparent)]
+    Record(#[from] crate::history::RecordError),
+    /// The cluster.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+/// Runs. The calling thread must not be one of a runtime: the clients get a runtime of their own, inside
+/// the network.
+///
+/// # Errors
+/// The harness could not even begin.
+pub fn run(options: &Options) -> Result<Outcome, RunError> {
+    let out = |source| RunError::Out { dir: options.out.clone(), source };
+    fs::create_dir_all(&options.out).map_err(out)?;
+    let layout = layout(options)?;
+    let net = Arc::new(match options.proxy {
+        true => Net::proxy(&layout, options.seed)?,
+        false => Net::start(&layout, options.seed)?,
+    });
+    let inside = net.clone();
+    net.inside(End::Clients, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(RunError::Runtime)?;
+        runtime.block_on(within(options, inside))
+    })?
+}
+
+/// One machine more than members, in the data centre of the last one, when members are to change.
+fn layout(options: &Options) -> Result<Layout, crate::net::LayoutError> {
+    let plain = Layout::of(options.nodes, ROUND_TRIP.0, ROUND_TRIP.1)?;
+    if options.nemesis != Nemesis::Membership {
+        return Ok(plain);
+    }
+    let last = plain.nodes().last().map(|place| place.dc.clone()).unwrap_or_default();
+    let line = plain.to_string();
+    let (places, distance) = line.split_once(',').unwrap_or((&line, ""));
+    format!("{places} {last}:n{},{distance}", options.nodes + 1).parse()
+}
+
+async fn within(options: &Options, net: Arc<Net>) -> Result<Outcome, RunError> {
+    let history = options.out.join("history.jsonl");
+    let recorder = Recorder::create(&history)?;
+    let plan = Plan::of(options.nemesis, options.seed, options.length, options.nodes);
+    let network = net.kind().to_owned();
+    let wanted = Wanted {
+        program: options.program.clone(),
+        dir: options.out.join("cluster"),
+        members: options.nodes,
+        disks: matches!(options.nemesis, Nemesis::Power | Nemesis::Disk | Nemesis::Mix),
+        clocks: matches!(options.nemesis, Nemesis::Clock | Nemesis::Mix),
+    };
+    let mut world = World::start(net, &wanted).await?;
+    recorder.run(&crate::history::Run {
+        seed: options.seed,
+        nemesis: options.nemesis.name().to_owned(),
+        plan: plan.written(),
+        network: network.clone(),
+        commit: commit(),
+        nodes: (0..world.count()).map(|node| world.name(node)).collect(),
+        workloads: options.workloads.iter().map(|kind| kind.name().to_owned()).collect(),
+    });
+    let canary = format!("{:032x}", rand::random::<u128>());
+    let arena = Arena::new(recorder.clone(), world.access()?, &canary, options.seed);
+    let mut judgements = go_through(options, &plan, &mut world, &arena).await;
+    // What is on disks is looked at when nobody writes there any more.
+    world.cluster.kill_all().map_err(WorldError::from)?;
+    judgements.extend(judge::nodes(&world, &canary));
+    recorder.finish()?;
+    judgements.extend(read(&history));
+    let verdict =
+        judgements.iter().fold(Verdict::Pass, |all, judgement| all.and(judgement.verdict.clone()));
+    let outcome = Outcome { judgements, verdict, network, history };
+    judge::leave(options, &mut world, &outcome);
+    Ok(outcome)
+}
+
+/// From the first client to the last look.
+async fn go_through(
+    options: &Options,
+    plan: &Plan,
+    world: &mut World,
+    arena: &Arena,
+) -> Vec<Judgement> {
+    let recorder = arena.recorder.clone();
+    let mut clients = workload::start(&options.workloads, arena);
+    let leaders = CancellationToken::new();
+    let watching = match world.leaders() {
+        Ok(access) => tokio::spawn(watch_leaders(access, recorder.clone(), leaders.clone())),
+        Err(error) => return vec![harness(error)],
+    };
+    let began = Instant::now();
+    let driven = nemesis::drive(world, plan, &recorder, began).await;
+    while driven.is_ok() && began.elapsed() < options.length {
+        if let Err(error) = world.supervise() {
+            return vec![harness(error)];
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    arena.over.cancel();
+    let mut judgements = Vec::new();
+    if let Err(error) = driven {
+        judgements.push(harness(error));
+    }
+    say(&recorder, Phase::Heal, State::Installed, String::new());
+    judgements.push(Judgement::new("itself", heal(world, arena, &mut clients).await));
+    leaders.cancel();
+    let _ = watching.await;
+    clients.shutdown().await;
+    judgements
+}
+
+fn harness(error: impl ToString) -> Judgement {
+    Judgement::new("harness", Verdict::unknown(error.to_string()))
+}
+
+fn say(recorder: &Recorder, phase: Phase, state: State, reason: String) {
+    let (targets, felt) = (Vec::new(), std::collections::BTreeMap::new());
+    recorder.fault("heal", &Fault { phase, state, reason, targets, felt });
+}
+
+/// Everything is taken back: the cluster has to come to itself, serve every wallet, and agree.
+async fn heal(
+    world: &mut World,
+    arena: &Arena,
+    clients: &mut JoinSet<Result<(), client::ClientError>>,
+) -> Verdict {
+    let fail = |what: &str, error: &dyn std::fmt::Display| {
+        Verdict::fail(format!("after all faults were taken back, {what}: {error}"))
+    };
+    if let Err(error) = world.net.heal() {
+        return Verdict::unknown(error.to_string());
+    }
+    if let Err(error) = world.settle().await {
+        return fail("the cluster did not come to itself", &error);
+    }
+    // A client that is in the middle of something ends it first.
+    tokio::time::sleep(workload::DEADLINES.overall.min(CLIENTS_END_WITHIN)).await;
+    arena.healed.cancel();
+    let looked = async {
+        while let Some(ended) = clients.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(fail("a wallet is not served", &error)),
+                Err(error) => return Some(Verdict::unknown(format!("a client ended: {error}"))),
+            }
+        }
+        None
+    };
+    match timeout(LAST_LOOK_WITHIN, looked).await {
+        Ok(None) => {}
+        Ok(Some(verdict)) => return verdict,
+        Err(_) => return fail("the last look at all wallets did not end", &"too slow"),
+    }
+    match world.cluster.wait_equal(HEALS_WITHIN).await {
+        Ok(_) => {
+            say(&arena.recorder, Phase::Healed, State::Installed, String::new());
+            Verdict::Pass
+        }
+        Err(error) => fail("the replicas do not agree", &error),
+    }
+}
+
+/// Writes down who leads, whenever that changes.
+async fn watch_leaders(access: crate::world::Leaders, recorder: Recorder, end: CancellationToken) {
+    let mut known = BTreeSet::new();
+    while !end.is_cancelled() {
+        for leader in access.ask().await {
+            let seen = (leader.group, leader.node.clone(), leader.term);
+            if !known.contains(&seen) {
+                known.retain(|(group, _, _)| *group != seen.0);
+                known.insert(seen);
+                recorder.leader(&leader);
+            }
+        }
+        let _ = timeout(Duration::from_millis(200), end.cancelled()).await;
+    }
+}
+
+/// Runs workloads on a cluster that exists, without any fault.
+///
+/// # Errors
+/// The harness could not even begin.
+pub fn against(options: &Options, access: Access) -> Result<Outcome, RunError> {
+    let out = |source| RunError::Out { dir: options.out.clone(), source };
+    fs::create_dir_all(&options.out).map_err(out)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
+    runtime.block_on(beside(options, access))
+}
+
+async fn beside(options: &Options, access: Access) -> Result<Outcome, RunError> {
+    let history = options.out.join("history.jsonl");
+    let recorder = Recorder::create(&history)?;
+    recorder.run(&crate::history::Run {
+        seed: options.seed,
+        nemesis: Nemesis::None.name().to_owned(),
+        plan: Vec::new(),
+        network: "none".to_owned(),
+        commit: commit(),
+        nodes: access.names.clone(),
+        workloads: options.workloads.iter().map(|kind| kind.name().to_owned()).collect(),
+    });
+    let canary = format!("{:032x}", rand::random::<u128>());
+    let arena = Arena::new(recorder.clone(), access, &canary, options.seed);
+    let mut clients = workload::start(&options.workloads, &arena);
+    tokio::time::sleep(options.length).await;
+    arena.over.cancel();
+    tokio::time::sleep(workload::DEADLINES.overall).await;
+    arena.healed.cancel();
+    let mut judgements = Vec::new();
+    let looked = timeout(LAST_LOOK_WITHIN, async {
+        while let Some(ended) = clients.join_next().await {
+            if let Ok(Err(error)) = ended {
+                return Verdict::fail(format!("a wallet is not served: {error}"));
+            }
+        }
+        Verdict::Pass
+    });
+    let looked = looked.await.unwrap_or_else(|_| Verdict::unknown("the last look did not end"));
+    judgements.push(Judgement::new("serving", looked));
+    recorder.finish()?;
+    judgements.extend(read(&history));
+    let verdict =
+        judgements.iter().fold(Verdict::Pass, |all, judgement| all.and(judgement.verdict.clone()));
+    Ok(Outcome { judgements, verdict, network: "none".to_owned(), history })
+}
+
+/// What the history proves.
+fn read(file: &Path) -> Vec<Judgement> {
+    match History::read(file) {
+        Ok(history) => check::history(&history)
+            .into_iter()
+            .map(|check| Judgement::new(check.name, check.verdict))
+            .collect(),
+        Err(error) => vec![Judgement::new("history", Verdict::unknown(error.to_string()))],
+    }
+}
+
+/// The commit of the sources, where there are any.
+fn commit() -> String {
+    let git = |args: &[&str]| {
+        let output = std::process::Command::new("git").args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Where a run of a campaign leaves what it leaves.
+pub fn directory(out: &Path, nemesis: Nemesis, seed: u64) -> PathBuf {
+    out.join(format!("{}-{seed}", nemesis.name()))
+}

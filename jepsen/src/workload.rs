@@ -1,0 +1,274 @@
+//! What clients do in a run. Each workload works on wallets of its own, writes everything that it asked and
+//! was told into the history, and looks once more at every wallet when the cluster has healed.
+//!
+//! What the operations mean, and which rules they are held to, is said in `history.md`.
+
+use client::{
+    ClientError, CreateOptions, Deadlines, Keep, Place, Protection, RecoverOptions, RecoveryCode,
+    Settings, Unavailable, Wallet,
+};
+use rand::{RngExt, rngs::StdRng};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::history::{Open, Recorder};
+
+mod chain;
+mod devices;
+mod once;
+mod register;
+mod set;
+mod watch;
+
+/// How long a client of a run waits: shorter than most faults last, so that outcomes become unknown.
+pub const DEADLINES: Deadlines = Deadlines {
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_millis(1_500),
+    overall: Duration::from_secs(3),
+};
+/// Records that one wallet of a run gets at most: a push costs time in proportion to them.
+const RECORDS_MAX: usize = 300;
+/// How long a client waits before it asks again for something that has to succeed.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// A workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Workload {
+    /// Reads and conditional writes of one value: linearizable.
+    Register,
+    /// Many devices add: nothing is lost, doubled or invented.
+    Set,
+    /// What was not answered is sent again: one effect.
+    Once,
+    /// Heads form one line, and nobody goes back.
+    Chain,
+    /// Watchers see every commit once, in order.
+    Watch,
+    /// Revoked means revoked, on every node.
+    Devices,
+}
+
+impl Workload {
+    /// All, in the order of tables.
+    pub const ALL: [Workload; 6] = [
+        Workload::Register,
+        Workload::Set,
+        Workload::Once,
+        Workload::Chain,
+        Workload::Watch,
+        Workload::Devices,
+    ];
+
+    /// Its name in histories and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Register => "register",
+            Workload::Set => "set",
+            Workload::Once => "once",
+            Workload::Chain => "chain",
+            Workload::Watch => "watch",
+            Workload::Devices => "devices",
+        }
+    }
+
+    /// Works until the arena is over, and then looks at everything once more when it has healed.
+    ///
+    /// # Errors
+    /// The harness could not do its part: a wallet was not to be had although the cluster had healed.
+    async fn run(self, arena: Arena) -> Result<(), ClientError> {
+        match self {
+            Workload::Register => register::run(arena).await,
+            Workload::Set => set::run(arena).await,
+            Workload::Once => once::run(arena).await,
+            Workload::Chain => chain::run(arena).await,
+            Workload::Watch => watch::run(arena).await,
+            Workload::Devices => devices::run(arena).await,
+        }
+    }
+}
+
+/// Starts workloads, each in tasks of its own. They end some time after `arena.healed` was said.
+pub fn start(workloads: &[Workload], arena: &Arena) -> JoinSet<Result<(), ClientError>> {
+    let mut running = JoinSet::new();
+    for workload in workloads {
+        running.spawn(workload.run(arena.of(*workload)));
+    }
+    running
+}
+
+/// How the cluster is reached.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Public endpoints of all nodes.
+    pub endpoints: Vec<String>,
+    /// Names of the nodes, in the same order.
+    pub names: Vec<String>,
+    /// The authority's certificate.
+    pub ca_pem: String,
+}
+
+impl Access {
+    /// All nodes, this one first.
+    pub fn beginning_at(&self, node: usize) -> Settings {
+        let mut endpoints = self.endpoints.clone();
+        let count = endpoints.len().max(1);
+        endpoints.rotate_left(node % count);
+        Settings { endpoints, ca_pem: self.ca_pem.clone() }
+    }
+
+    /// This node only.
+    pub fn only(&self, node: usize) -> Settings {
+        let endpoint = self.endpoints[node % self.endpoints.len()].clone();
+        Settings { endpoints: vec![endpoint], ca_pem: self.ca_pem.clone() }
+    }
+}
+
+/// Where a workload works.
+#[derive(Clone)]
+pub struct Arena {
+    /// Where everything is written down.
+    pub recorder: Recorder,
+    /// How the cluster is reached.
+    pub access: Arc<Access>,
+    /// In every record that is written: whoever finds it on a disk has found a leak.
+    pub canary: Arc<str>,
+    /// What randomness follows from.
+    pub seed: u64,
+    /// Clients end what they do.
+    pub over: CancellationToken,
+    /// The cluster has healed: time for a last look.
+    pub healed: CancellationToken,
+    workload: &'static str,
+    keys: Arc<AtomicUsize>,
+}
+
+impl Arena {
+    /// A place for all workloads of a run.
+    pub fn new(recorder: Recorder, access: Access, canary: &str, seed: u64) -> Arena {
+        Arena {
+            recorder,
+            access: Arc::new(access),
+            canary: canary.into(),
+            seed,
+            over: CancellationToken::new(),
+            healed: CancellationToken::new(),
+            workload: "",
+            keys: Arc::default(),
+        }
+    }
+
+    fn of(&self, workload: Workload) -> Arena {
+        let workload = workload.name();
+        Arena { workload, keys: Arc::default(), ..self.clone() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
+    /// The key of one wallet more.
+    fn key(&self) -> String {
+        format!("{}-{}", self.workload, self.keys.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Randomness of one client.
+    fn random(&self, client: &str) -> StdRng {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_be_bytes());
+        let own = spread(self.workload) ^ spread(client).rotate_left(17);
+        seed[8..16].copy_from_slice(&own.to_be_bytes());
+        rand::SeedableRng::from_seed(seed)
+    }
+
+    /// A value that no other client writes.
+    fn value(&self, client: &str, number: usize) -> String {
+        format!("{}-{client}-{number}", self.canary)
+    }
+
+    /// Waits a little, as people do; not longer than the run lasts.
+    async fn think(&self, random: &mut StdRng, up_to_ms: u64) {
+        let pause = Duration::from_millis(random.random_range(0..=up_to_ms));
+        let _ = tokio::time::timeout(pause, self.over.cancelled()).await;
+    }
+
+    /// A new wallet whose device begins at a node, and its recovery code. None once the run is over.
+    async fn wallet(&self, node: usize) -> Option<(Wallet, RecoveryCode)> {
+        while !self.is_over() {
+            let mut shown = None;
+            let options = CreateOptions::new("first", Protection::FileMode);
+            let settings = self.access.beginning_at(node);
+            let made = Wallet::create(Place::Memory, settings, options, |codes| {
+                shown = codes.recovery.as_ref().map(|code| code.reveal().as_str().to_owned());
+            });
+            let code = |text: String| RecoveryCode::parse(&text).ok();
+            if let (Ok(mut wallet), Some(code)) = (made.await, shown.and_then(code))
+                && wallet.set_deadlines(DEADLINES).is_ok()
+            {
+                return Some((wallet, code));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        None
+    }
+
+    /// One device more of a wallet. None once the run is over.
+    async fn device(&self, code: &RecoveryCode, settings: Settings) -> Option<Wallet> {
+        while !self.is_over() {
+            if let Ok(mut wallet) = recover(Place::Memory, settings.clone(), code).await
+                && wallet.set_deadlines(DEADLINES).is_ok()
+            {
+                return Some(wallet);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        None
+    }
+
+    /// The wallet on a new device, when everything has healed.
+    async fn last_look(&self, code: &RecoveryCode) -> Result<Wallet, ClientError> {
+        recover(Place::Memory, self.access.beginning_at(0), code).await
+    }
+}
+
+async fn recover(
+    place: Place,
+    settings: Settings,
+    code: &RecoveryCode,
+) -> Result<Wallet, ClientError> {
+    let options = RecoverOptions {
+        device_name: "one more".to_owned(),
+        protection: Protection::FileMode,
+        keep: Keep::All,
+        wallet: None,
+    };
+    Ok(Wallet::recover(place, settings, code, options).await?.0)
+}
+
+/// Ends an operation that did not succeed.
+fn ended(open: Open<'_>, error: &ClientError) {
+    match error {
+        ClientError::Unavailable(Unavailable::Unknown { .. }) => open.info(error),
+        ClientError::Unavailable(_) => open.fail(error),
+        ClientError::Refused(_) => open.fail(format_args!("refused: {error}")),
+        _ => open.fail(format_args!("broken: {error}")),
+    }
+}
+
+/// Whether an outcome is in doubt.
+fn in_doubt(error: &ClientError) -> bool {
+    matches!(error, ClientError::Unavailable(Unavailable::Unknown { .. }))
+}
+
+/// A number for a name. Only its spread matters.
+fn spread(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

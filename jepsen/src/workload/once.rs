@@ -1,0 +1,106 @@
+//! A single device of a wallet, which sends again what was not answered: with the same request id.
+
+use client::{ClientError, Record, RecoveryCode, Wallet};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::{Arena, RECORDS_MAX, ended, in_doubt};
+use crate::history::Client;
+
+const WALLETS: usize = 3;
+const THINK_MS: u64 = 120;
+
+pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
+    let mut owners = JoinSet::new();
+    for number in 0..WALLETS {
+        owners.spawn(owner(arena.clone(), number));
+    }
+    while let Some(ended) = owners.join_next().await {
+        if let Ok(ended) = ended {
+            ended?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills one wallet after the other.
+async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
+    let mut filled = Vec::new();
+    while !arena.is_over() {
+        let Some((mut wallet, code)) = arena.wallet(number).await else { break };
+        let key = arena.key();
+        let first = wallet.summary()?.seq;
+        work(&arena, &key, &mut wallet).await;
+        filled.push((key, wallet, code, first));
+    }
+    arena.healed.cancelled().await;
+    for (key, wallet, code, first) in filled {
+        last_look(&arena, &key, wallet, &code, first).await?;
+    }
+    Ok(())
+}
+
+async fn work(arena: &Arena, key: &str, wallet: &mut Wallet) {
+    let mut client = arena.recorder.client("once");
+    let mut random = arena.random(key);
+    for turn in 0..RECORDS_MAX {
+        if arena.is_over() {
+            break;
+        }
+        let id = arena.value(key, turn);
+        let Ok(()) = wallet.put(Record::new("opaque", id.as_str(), id.as_str())) else { break };
+        send(arena, &mut client, key, wallet, &id).await;
+        arena.think(&mut random, THINK_MS).await;
+    }
+}
+
+/// Sends until the outcome is known, or the run is over.
+async fn send(arena: &Arena, client: &mut Client, key: &str, wallet: &mut Wallet, id: &str) {
+    let mut op = "push";
+    loop {
+        let open = client.invoke(op, key, id);
+        match wallet.push().await {
+            Ok(report) => return open.ok(json!({"id": id, "seq": report.seq})),
+            Err(error) => {
+                let doubt = in_doubt(&error);
+                ended(open, &error);
+                if !doubt && op == "push" {
+                    // It was never sent, and is given up.
+                    let _ = wallet.discard();
+                    return;
+                }
+                // An answer to an earlier attempt is still owed.
+                op = "retry";
+                if arena.is_over() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn last_look(
+    arena: &Arena,
+    key: &str,
+    mut wallet: Wallet,
+    code: &RecoveryCode,
+    first: u64,
+) -> Result<(), ClientError> {
+    let mut client = arena.recorder.client("once");
+    if wallet.summary()?.changes > 0 {
+        let name = wallet.list()?.into_iter().find(|info| info.changed);
+        let id = name.and_then(|info| info.record).map(|record| record.name).unwrap_or_default();
+        let open = client.invoke("retry", key, id.as_str());
+        let report = wallet.push().await?;
+        open.ok(json!({"id": id, "seq": report.seq}));
+    }
+    let open = client.invoke("final", key, serde_json::Value::Null);
+    wallet.pull().await?;
+    let seq = wallet.summary()?.seq;
+    let fresh = arena.last_look(code).await?;
+    let records = fresh.list()?;
+    let names = records.iter().filter_map(|info| info.record.as_ref());
+    let elements: Vec<&str> = names.map(|record| record.name.as_str()).collect();
+    open.ok(json!({"elements": elements, "seq": seq, "first": first}));
+    Ok(())
+}
