@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use x509_parser::parse_x509_certificate;
+use x509_parser::{error::X509Error, parse_x509_certificate};
 
 /// Why certificates cannot be served with.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,14 @@ pub enum CertificateError {
         ca: PathBuf,
         /// What the TLS library found.
         problem: String,
+    },
+    /// The authority's certificate is not what the authority signed.
+    #[error("{} was damaged: {problem}; put an undamaged copy there", ca.display())]
+    Authority {
+        /// The authority's certificate.
+        ca: PathBuf,
+        /// What does not hold.
+        problem: &'static str,
     },
     /// The public listener cannot use them.
     #[error("{} cannot be used on the public port: {problem}", file.display())]
@@ -126,6 +134,8 @@ impl Certificates {
 
 fn read(files: &TlsFiles) -> Result<Read, CertificateError> {
     let roots = certificates(&files.ca)?;
+    check_authority(&roots)
+        .map_err(|problem| CertificateError::Authority { ca: files.ca.clone(), problem })?;
     let chain = certificates(&files.cert)?;
     let secret = read_secret(&files.key)?;
     let key = PrivateKeyDer::from_pem_slice(secret.expose()).map_err(|source| {
@@ -160,6 +170,24 @@ pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let found: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(bad)?;
     if found.is_empty() { Err(bad(pem::Error::NoItemsFound)) } else { Ok(found) }
+}
+
+/// Whether an authority that signed its own certificate signed this very one. TLS does not ask: whoever trusts
+/// a key needs no signature by it. But a file that was damaged is to be named, whichever byte it was.
+fn check_authority(roots: &[CertificateDer<'_>]) -> Result<(), &'static str> {
+    for root in roots {
+        let (_, root) =
+            parse_x509_certificate(root).map_err(|_| "it is no certificate that can be read")?;
+        if root.signature_algorithm != root.tbs_certificate.signature {
+            return Err("it names two algorithms for one signature");
+        }
+        // Algorithms that cannot be checked here are left to TLS, which refuses what it does not know.
+        let damaged = Err(X509Error::SignatureVerificationError);
+        if root.issuer() == root.subject() && root.verify_signature(None) == damaged {
+            return Err("its own signature does not hold");
+        }
+    }
+    Ok(())
 }
 
 /// Whether the authority signed this very certificate: one that was damaged on the disk still parses. Its

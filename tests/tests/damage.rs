@@ -248,7 +248,7 @@ async fn a_damaged_certificate_is_named() {
     let mut lab = Plan::of(3).start().await;
     lab.cluster.kill(2).unwrap();
     let home = lab.cluster.nodes()[2].dir.clone();
-    for file in ["node.pem", "node.key"] {
+    for file in ["node.pem", "node.key", "ca.pem"] {
         let path = home.join(file);
         let path = if path.exists() { path } else { lab.cluster.dir().join(file) };
         let whole = fs::read(&path).unwrap();
@@ -257,6 +257,15 @@ async fn a_damaged_certificate_is_named() {
             let (code, said) = lab.ends(2).await;
             assert_eq!(code, 2, "{file} at {thousandths}: {said}");
             assert!(said.contains(file) || said.contains("node.pem"), "{file}: {said}");
+            fs::write(&path, &whole).unwrap();
+        }
+        // The end of a certificate is its signature.
+        if file != "node.key" {
+            let last = 1_000 - 100_000 / whole.len();
+            harm::flip(&path, last);
+            let (code, said) = lab.ends(2).await;
+            assert_eq!(code, 2, "{file} at {last}: {said}");
+            assert!(said.contains(file), "{file} at {last}: {said}");
             fs::write(&path, &whole).unwrap();
         }
         harm::cut(&path, 600);
