@@ -189,7 +189,8 @@ async fn go_through(
     if let Err(error) = driven {
         judgements.push(harness(error));
     }
-    say(&recorder, Phase::Heal, State::Installed, String::new());
+    let serving = world.members().into_iter().map(|node| world.name(node)).collect();
+    say(&recorder, Phase::Heal, serving);
     judgements.push(Judgement::new("itself", heal(world, arena, &mut clients).await));
     leaders.cancel();
     let _ = watching.await;
@@ -201,9 +202,9 @@ fn harness(error: impl ToString) -> Judgement {
     Judgement::new("harness", Verdict::unknown(error.to_string()))
 }
 
-fn say(recorder: &Recorder, phase: Phase, state: State, reason: String) {
-    let (targets, felt) = (Vec::new(), std::collections::BTreeMap::new());
-    recorder.fault("heal", &Fault { phase, state, reason, targets, felt });
+fn say(recorder: &Recorder, phase: Phase, targets: Vec<String>) {
+    let (reason, felt) = (String::new(), std::collections::BTreeMap::new());
+    recorder.fault("heal", &Fault { phase, state: State::Installed, reason, targets, felt });
 }
 
 /// Everything is taken back: the cluster has to come to itself, serve every wallet, and agree.
@@ -223,7 +224,10 @@ async fn heal(
     }
     // A client that is in the middle of something ends it first.
     tokio::time::sleep(workload::DEADLINES.overall.min(CLIENTS_END_WITHIN)).await;
-    arena.healed.cancel();
+    match world.access() {
+        Ok(access) => arena.healed(access),
+        Err(error) => return Verdict::unknown(error.to_string()),
+    }
     let looked = async {
         while let Some(ended) = clients.join_next().await {
             match ended {
@@ -241,7 +245,7 @@ async fn heal(
     }
     match world.cluster.wait_equal(HEALS_WITHIN).await {
         Ok(_) => {
-            say(&arena.recorder, Phase::Healed, State::Installed, String::new());
+            say(&arena.recorder, Phase::Healed, Vec::new());
             Verdict::Pass
         }
         Err(error) => fail("the replicas do not agree", &error),
@@ -296,7 +300,7 @@ async fn beside(options: &Options, access: Access) -> Result<Outcome, RunError> 
     tokio::time::sleep(options.length).await;
     arena.over.cancel();
     tokio::time::sleep(workload::DEADLINES.overall).await;
-    arena.healed.cancel();
+    arena.healed((*arena.access).clone());
     let mut judgements = Vec::new();
     let looked = timeout(LAST_LOOK_WITHIN, async {
         while let Some(ended) = clients.join_next().await {

@@ -15,7 +15,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::history::{Open, Recorder};
@@ -25,7 +25,7 @@ mod devices;
 mod once;
 mod register;
 mod set;
-mod watch;
+mod watchers;
 
 /// How long a client of a run waits: shorter than most faults last, so that outcomes become unknown.
 pub const DEADLINES: Deadlines = Deadlines {
@@ -88,7 +88,7 @@ impl Workload {
             Workload::Set => set::run(arena).await,
             Workload::Once => once::run(arena).await,
             Workload::Chain => chain::run(arena).await,
-            Workload::Watch => watch::run(arena).await,
+            Workload::Watch => watchers::run(arena).await,
             Workload::Devices => devices::run(arena).await,
         }
     }
@@ -143,8 +143,8 @@ pub struct Arena {
     pub seed: u64,
     /// Clients end what they do.
     pub over: CancellationToken,
-    /// The cluster has healed: time for a last look.
-    pub healed: CancellationToken,
+    /// How it is reached when it has healed: time for a last look.
+    healed: watch::Sender<Option<Arc<Access>>>,
     workload: &'static str,
     keys: Arc<AtomicUsize>,
 }
@@ -158,7 +158,7 @@ impl Arena {
             canary: canary.into(),
             seed,
             over: CancellationToken::new(),
-            healed: CancellationToken::new(),
+            healed: watch::Sender::new(None),
             workload: "",
             keys: Arc::default(),
         }
@@ -167,6 +167,20 @@ impl Arena {
     fn of(&self, workload: Workload) -> Arena {
         let workload = workload.name();
         Arena { workload, keys: Arc::default(), ..self.clone() }
+    }
+
+    /// The cluster has healed, and this is how it is reached now.
+    pub fn healed(&self, access: Access) {
+        self.healed.send_replace(Some(Arc::new(access)));
+    }
+
+    /// Waits until the cluster has healed.
+    async fn at_the_end(&self) -> Arc<Access> {
+        let mut healed = self.healed.subscribe();
+        match healed.wait_for(Option::is_some).await {
+            Ok(access) => (*access).clone().unwrap_or_else(|| self.access.clone()),
+            Err(_) => self.access.clone(),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -233,7 +247,8 @@ impl Arena {
 
     /// The wallet on a new device, when everything has healed.
     async fn last_look(&self, code: &RecoveryCode) -> Result<Wallet, ClientError> {
-        recover(Place::Memory, self.access.beginning_at(0), code).await
+        let access = self.at_the_end().await;
+        recover(Place::Memory, access.beginning_at(0), code).await
     }
 }
 
@@ -249,6 +264,12 @@ async fn recover(
         wallet: None,
     };
     Ok(Wallet::recover(place, settings, code, options).await?.0)
+}
+
+/// Has a device go to other nodes.
+fn moved(wallet: &mut Wallet, settings: Settings) -> Result<(), ClientError> {
+    wallet.reconnect(settings)?;
+    wallet.set_deadlines(DEADLINES)
 }
 
 /// Ends an operation that did not succeed.

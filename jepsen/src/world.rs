@@ -91,14 +91,18 @@ struct Seat {
 }
 
 impl World {
-    /// How clients reach it.
+    /// How clients reach the nodes that take part.
+    ///
+    /// # Errors
+    /// The authority's certificate cannot be read.
     pub fn access(&self) -> Result<Access, WorldError> {
         let file = self.cluster.ca();
         let ca_pem =
             fs::read_to_string(&file).map_err(|source| WorldError::File { file, source })?;
+        let (endpoints, members) = (self.net.endpoints(&self.cluster), self.members());
         Ok(Access {
-            endpoints: self.net.endpoints(&self.cluster),
-            names: self.cluster.nodes().iter().map(|node| node.plan.name.clone()).collect(),
+            endpoints: members.iter().map(|node| endpoints[*node].clone()).collect(),
+            names: members.iter().map(|node| self.name(*node)).collect(),
             ca_pem,
         })
     }

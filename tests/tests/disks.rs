@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 use tests::{
     Lab, Plan,
     crowd::Crowd,
-    fault::{Injected, LossyDisk, SmallDisk},
+    fault::{Injected, LossyDisk, SYNCS, SmallDisk, or_skip},
     lab::{GROUP, PATIENCE, until},
 };
-
-const SYNCS: &str = "fsync,fdatasync";
 
 /// A sync that fails ends the process with the reason; the others go on, and the node comes back when the
 /// disk does.
@@ -26,7 +24,7 @@ async fn a_sync_that_fails_ends_the_process() {
     let leader = lab.leader(GROUP).await;
     let before = lab.log(leader).len();
     let pid = lab.cluster.nodes()[leader].pid().unwrap();
-    let Some(broken) = Injected::into(pid, SYNCS, "error=EIO") else { return };
+    let Some(broken) = or_skip(Injected::into(pid, SYNCS, "error=EIO")) else { return };
     let (code, said) = lab.end(leader, before).await;
     drop(broken);
     assert_eq!(code, 3, "{said}");
@@ -51,7 +49,7 @@ async fn a_slow_disk_on_a_follower_slows_nobody() {
     let (mut phone, _) = lab.wallet("phone").await;
     let follower = (leader + 1) % 3;
     let pid = lab.cluster.nodes()[follower].pid().unwrap();
-    let Some(_slow) = Injected::into(pid, SYNCS, "delay_enter=1000000") else { return };
+    let Some(_slow) = or_skip(Injected::into(pid, SYNCS, "delay_enter=1000000")) else { return };
     let mut took = Vec::new();
     for number in 0..15 {
         phone.put(Record::new("opaque", format!("record {number}"), "body")).unwrap();
@@ -72,7 +70,7 @@ async fn a_leader_with_a_slow_disk_hands_over() {
     crowd.progress(10).await;
     let slow = lab.leader(GROUP).await;
     let pid = lab.cluster.nodes()[slow].pid().unwrap();
-    let Some(_slow) = Injected::into(pid, SYNCS, "delay_enter=400000") else { return };
+    let Some(_slow) = or_skip(Injected::into(pid, SYNCS, "delay_enter=400000")) else { return };
     until("it leads nothing", PATIENCE, async || {
         let status = lab.status((slow + 1) % 3).await?;
         let name = format!("n{}", slow + 1);
@@ -96,7 +94,7 @@ async fn on_small_disks(scratch: &Scratch, small: &[usize]) -> Option<(Options, 
         .options(scratch.path().join("cluster"));
     let mut disks = Vec::new();
     for node in small {
-        let disk = SmallDisk::mount(&scratch.path().join(format!("disk{node}")), 256)?;
+        let disk = or_skip(SmallDisk::mount(&scratch.path().join(format!("disk{node}")), 256))?;
         let path = disk.path().join("data").to_str().unwrap().to_owned();
         options.nodes[*node].overrides.insert("data_dir".into(), path.into());
         disks.push(disk);
@@ -112,7 +110,7 @@ async fn a_leader_below_its_reserve_gives_way() {
     let cluster = Cluster::start(&options).await.unwrap();
     let lab = Lab::around(cluster, scratch);
     let (mut phone, _) = lab.wallet("phone").await;
-    disks[0].fill(200);
+    disks[0].ballast().fill(200).unwrap();
     until("it says so, and leads nothing", PATIENCE, async || {
         let status = lab.status(0).await?;
         let leads =
@@ -122,7 +120,7 @@ async fn a_leader_below_its_reserve_gives_way() {
     .await;
     phone.put(Record::new("opaque", "elsewhere", "there is room")).unwrap();
     phone.push().await.unwrap();
-    disks[0].free();
+    disks[0].ballast().free().unwrap();
     until("it has room again", PATIENCE, async || (!lab.status(0).await?.disk_low).then_some(()))
         .await;
     drop(lab);
@@ -142,7 +140,7 @@ async fn where_all_disks_are_low_pushes_wait_and_revocations_pass() {
     let mut tablet = lab.device(&code, "tablet").await;
     phone.pull().await.unwrap();
     for disk in &disks {
-        disk.fill(200);
+        disk.ballast().fill(200).unwrap();
     }
     until("all say so", PATIENCE, async || {
         for node in 0..3 {
@@ -165,7 +163,7 @@ async fn where_all_disks_are_low_pushes_wait_and_revocations_pass() {
     phone.revoke(tablet.device()).await.unwrap();
 
     for disk in &disks {
-        disk.free();
+        disk.ballast().free().unwrap();
     }
     phone.put(Record::new("opaque", "after", "room again")).unwrap();
     until("pushes go on", PATIENCE, async || phone.push().await.ok()).await;
@@ -183,12 +181,12 @@ async fn a_disk_that_is_really_full_ends_the_process() {
     let crowd = Crowd::start(&lab, 2, 4000).await;
     crowd.progress(10).await;
     let before = lab.log(2).len();
-    disks[0].fill_up();
+    disks[0].ballast().fill_up().unwrap();
     let (code, said) = lab.end(2, before).await;
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("No space left on device"), "{said}");
     crowd.progress(10).await;
-    disks[0].free();
+    disks[0].ballast().free().unwrap();
     lab.restart(2).await;
     let pushed = crowd.finish().await;
     lab.equal().await;
@@ -208,7 +206,7 @@ async fn acknowledged_pushes_survive_the_loss_of_power_everywhere() {
     let mut disks = Vec::new();
     for node in 0..3 {
         let place = scratch.path().join(format!("disk{node}"));
-        let Some(disk) = LossyDisk::mount(&place, 128) else { return };
+        let Some(disk) = or_skip(LossyDisk::mount(&place, 128)) else { return };
         let path = disk.path().join("data").to_str().unwrap().to_owned();
         options.nodes[node].overrides.insert("data_dir".into(), path.into());
         disks.push(disk);
@@ -221,11 +219,11 @@ async fn acknowledged_pushes_survive_the_loss_of_power_everywhere() {
         // The devices stop first: what they heard last is what must be there.
         let pushed = crowd.finish().await;
         for disk in &disks {
-            disk.lose_power();
+            disk.lose_power().unwrap();
         }
         lab.cluster.kill_all().unwrap();
         for (node, disk) in disks.iter().enumerate() {
-            disk.mount_again();
+            disk.power_up().unwrap();
             lab.restart(node).await;
         }
         for client in &pushed {

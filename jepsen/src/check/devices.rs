@@ -91,14 +91,21 @@ pub(super) fn check(history: &History) -> Verdict {
     findings.verdict()
 }
 
-/// Those of the run, or those that were asked at the end.
+/// Those that serve at the end, or those of the run, or those that were asked.
 fn nodes(history: &History) -> BTreeSet<&str> {
     #[derive(Deserialize)]
     struct Nodes<'a> {
         #[serde(borrow)]
         nodes: Vec<&'a str>,
     }
-    let run = history.events().find(|(_, event)| event.workload == "nemesis" && event.op == "run");
+    let of_the_harness = |op: &str| {
+        history.events().find(|(_, event)| event.workload == "nemesis" && event.op == op)
+    };
+    let serving = of_the_harness("heal").and_then(|(_, event)| event.value["targets"].as_array());
+    if let Some(serving) = serving.filter(|serving| !serving.is_empty()) {
+        return serving.iter().filter_map(|name| name.as_str()).collect();
+    }
+    let run = of_the_harness("run");
     if let Some(Nodes { nodes }) = run.and_then(|(_, run)| Nodes::deserialize(&run.value).ok()) {
         return nodes.into_iter().collect();
     }

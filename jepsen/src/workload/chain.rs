@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Arena, ended};
+use super::{Arena, ended, moved};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
@@ -37,9 +37,12 @@ async fn chain(arena: Arena) -> Result<(), ClientError> {
             devices.spawn(device(arena.clone(), key.clone(), wallet, number));
         }
     }
-    arena.healed.cancelled().await;
+    let access = arena.at_the_end().await;
+    let mut number = 0;
     while let Some(device) = devices.join_next().await {
         let Ok((name, mut wallet)) = device else { continue };
+        moved(&mut wallet, access.only(number))?;
+        number += 1;
         let mut client = arena.recorder.client("chain");
         let open = client.invoke("final", &key, json!({"device": name}));
         wallet.pull().await?;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use types::ids::MemberId;
 
-use super::{AGAIN, Arena, DEADLINES, ended, recover};
+use super::{AGAIN, Access, Arena, ended, moved, recover};
 use crate::history::{Client, Open};
 
 const WALLETS: usize = 2;
@@ -52,9 +52,9 @@ async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
             revoked.push(stolen);
         }
     }
-    arena.healed.cancelled().await;
+    let access = arena.at_the_end().await;
     for stolen in &revoked {
-        stolen.try_again(&arena, &mut client, &key).await;
+        stolen.try_again(&access, &mut client, &key).await;
     }
     Ok(())
 }
@@ -114,17 +114,16 @@ impl Stolen {
     }
 
     /// The device, at one node.
-    fn at(&self, arena: &Arena, node: usize) -> Result<Wallet, ClientError> {
+    fn at(&self, access: &Access, node: usize) -> Result<Wallet, ClientError> {
         let mut wallet = Wallet::open(self.profiles.path().join(format!("at-{node}")), None)?;
-        wallet.reconnect(arena.access.only(node))?;
-        wallet.set_deadlines(DEADLINES)?;
+        moved(&mut wallet, access.only(node))?;
         Ok(wallet)
     }
 
     fn use_everywhere(&self, arena: &Arena, key: &str, end: &CancellationToken) -> JoinSet<()> {
         let mut uses = JoinSet::new();
         for node in 0..arena.access.endpoints.len() {
-            let Ok(wallet) = self.at(arena, node) else { continue };
+            let Ok(wallet) = self.at(&arena.access, node) else { continue };
             let user = User {
                 arena: arena.clone(),
                 key: key.to_owned(),
@@ -142,10 +141,9 @@ impl Stolen {
     }
 
     /// What is left of it when everything has healed: nothing, at any node.
-    async fn try_again(&self, arena: &Arena, client: &mut Client, key: &str) {
-        for node in 0..arena.access.endpoints.len() {
-            let Ok(mut wallet) = self.at(arena, node) else { continue };
-            let name = &arena.access.names[node];
+    async fn try_again(&self, access: &Access, client: &mut Client, key: &str) {
+        for (node, name) in access.names.iter().enumerate() {
+            let Ok(mut wallet) = self.at(access, node) else { continue };
             let asked = json!({"device": self.name, "kind": "pull", "node": name});
             let open = client.invoke("final-use", key, asked);
             used(open, wallet.pull().await.map(drop));

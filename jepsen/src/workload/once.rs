@@ -4,7 +4,7 @@ use client::{ClientError, Record, RecoveryCode, Wallet};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Arena, RECORDS_MAX, ended, in_doubt};
+use super::{Arena, RECORDS_MAX, ended, in_doubt, moved};
 use crate::history::Client;
 
 const WALLETS: usize = 3;
@@ -33,8 +33,9 @@ async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
         work(&arena, &key, &mut wallet).await;
         filled.push((key, wallet, code, first));
     }
-    arena.healed.cancelled().await;
-    for (key, wallet, code, first) in filled {
+    let access = arena.at_the_end().await;
+    for (key, mut wallet, code, first) in filled {
+        moved(&mut wallet, access.beginning_at(0))?;
         last_look(&arena, &key, wallet, &code, first).await?;
     }
     Ok(())

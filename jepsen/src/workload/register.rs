@@ -43,7 +43,7 @@ async fn register(arena: Arena) -> Result<(), ClientError> {
         }
     }
     while devices.join_next().await.is_some() {}
-    arena.healed.cancelled().await;
+    arena.at_the_end().await;
     last_read(&arena, &key, &code).await
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 };
 use tokio::task::JoinSet;
 
-use super::{Arena, RECORDS_MAX, ended};
+use super::{Access, Arena, RECORDS_MAX, ended, moved};
 
 const DEVICES: usize = 3;
 const THINK_MS: u64 = 120;
@@ -18,9 +18,9 @@ pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
     while !arena.is_over() {
         sets.extend(fill(&arena).await);
     }
-    arena.healed.cancelled().await;
+    let access = arena.at_the_end().await;
     for set in sets {
-        set.last_look(&arena).await?;
+        set.last_look(&arena, &access).await?;
     }
     Ok(())
 }
@@ -36,13 +36,14 @@ struct Filled {
 }
 
 impl Filled {
-    async fn last_look(mut self, arena: &Arena) -> Result<(), ClientError> {
+    async fn last_look(mut self, arena: &Arena, access: &Access) -> Result<(), ClientError> {
         let mut client = arena.recorder.client("set");
         let open = client.invoke("final", &self.key, serde_json::Value::Null);
         // What this device has not confirmed stays unsent.
         self.wallet.discard()?;
+        moved(&mut self.wallet, access.beginning_at(0))?;
         self.wallet.pull().await?;
-        let commits = self.wallet.summary()?.seq - self.before;
+        let commits = self.wallet.summary()?.seq.saturating_sub(self.before);
         let fresh = arena.last_look(&self.code).await?;
         let records = fresh.list()?;
         let names = records.iter().filter_map(|info| info.record.as_ref());

@@ -13,7 +13,7 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Arena, RECORDS_MAX, ended};
+use super::{Access, Arena, RECORDS_MAX, ended, moved};
 use crate::history::Client;
 
 const WRITERS: usize = 2;
@@ -27,9 +27,9 @@ pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
     while !arena.is_over() {
         watched.extend(work(&arena).await);
     }
-    arena.healed.cancelled().await;
+    let access = arena.at_the_end().await;
     for wallet in watched {
-        wallet.last_look(&arena).await?;
+        wallet.last_look(&arena, &access).await?;
     }
     Ok(())
 }
@@ -42,11 +42,13 @@ struct Watched {
 }
 
 impl Watched {
-    async fn last_look(mut self, arena: &Arena) -> Result<(), ClientError> {
+    async fn last_look(mut self, arena: &Arena, access: &Access) -> Result<(), ClientError> {
         self.wallet.discard()?;
+        moved(&mut self.wallet, access.beginning_at(0))?;
         self.wallet.pull().await?;
         let seq = self.wallet.summary()?.seq;
-        for watcher in &mut self.watchers {
+        for (number, watcher) in self.watchers.iter_mut().enumerate() {
+            moved(&mut watcher.wallet, access.only(number))?;
             watcher.catch_up(&self.key, seq).await?;
         }
         let client = arena.recorder.client("watch");
