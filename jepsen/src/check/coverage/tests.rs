@@ -105,6 +105,16 @@ fn operations_that_a_fault_touched_are_not_quiet() {
 }
 
 #[test]
+fn after_the_healing_no_fault_is_active() {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("kill", &["kill"], &["set"]));
+    story.nemesis("kill", fault("start", "installed", 1));
+    story.nemesis("heal", fault("heal", "installed", 0));
+    adds(&mut story, Type::Ok, 10);
+    assert_eq!(check(&story.history()), Verdict::Pass);
+}
+
+#[test]
 fn fewer_than_one_in_twenty_or_than_ten_do_not_count() {
     let mut story = killed("installed", 1);
     story.nemesis("kill", fault("start", "installed", 1));

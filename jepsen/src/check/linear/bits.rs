@@ -25,3 +25,23 @@ impl Bits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Bits;
+
+    #[test]
+    fn sets_with_the_same_numbers_are_equal_however_they_came_about() {
+        let mut set = Bits::default();
+        for bit in [0, 63, 64, 200] {
+            assert!(!set.has(bit));
+            set.set(bit);
+            assert!(set.has(bit));
+        }
+        for bit in [200, 0, 64, 63] {
+            set.clear(bit);
+            assert!(!set.has(bit));
+        }
+        assert_eq!(set, Bits::default());
+    }
+}
