@@ -28,6 +28,8 @@ pub use start::Wanted;
 pub const WALLET_GROUPS: u32 = 2;
 /// The first wallet group.
 pub const FIRST_GROUP: u32 = 2;
+/// The exit code of a node that found its files damaged.
+const DAMAGED: i32 = 4;
 /// How long the cluster may take to form, and to heal.
 pub const HEALS_WITHIN: Duration = Duration::from_secs(120);
 
@@ -88,6 +90,8 @@ struct Seat {
     down: BTreeSet<usize>,
     /// Steps of the plan that may end it.
     may_end: BTreeSet<usize>,
+    /// Its files were harmed: it may end with what it found, and repairs that when it starts again.
+    harmed: bool,
 }
 
 impl World {
@@ -205,6 +209,11 @@ impl World {
         };
     }
 
+    /// Files of the node were harmed, or it is known to be sound again.
+    pub fn harmed(&mut self, node: usize, harmed: bool) {
+        self.seats[node].harmed = harmed;
+    }
+
     /// A signal to the nodes that run.
     ///
     /// # Errors
@@ -252,7 +261,8 @@ impl World {
                     node: self.name(node),
                     code: status.code(),
                     said: last_lines(&self.cluster.nodes()[node].log()),
-                    expected: !self.seats[node].may_end.is_empty(),
+                    expected: !self.seats[node].may_end.is_empty()
+                        || (self.seats[node].harmed && status.code() == Some(DAMAGED)),
                 });
             }
             if self.seats[node].may_end.is_empty() {

@@ -5,7 +5,7 @@
 //! of the room is kept for what must get through when nothing else does: changes of members, so also
 //! revocations, and acts. No group takes more than half, so that one that is hammered leaves room for
 //! the others. An answer that is lost, or that does not come in time, is `Unknown`: the command may
-//! still be applied.
+//! still be applied. A leader that lost its quorum says so soon, so that its callers look for another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,11 @@ use futures::StreamExt;
 use openraft::errors::ClientWriteError;
 use store::{Command, Reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use types::NodeId;
 
 use crate::error::ProposeError;
+use crate::report::Report;
 use crate::trace::Trace;
 use crate::types::{CommandBytes, Raft};
 
@@ -98,16 +99,28 @@ pub(crate) struct Proposals {
     queue: mpsc::Sender<Waiting>,
     room: Room,
     share: Budget,
-    deadline: Duration,
+    patience: Patience,
+    report: Report,
+}
+
+/// How long a caller waits for an outcome.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// At most.
+    pub(crate) at_most: Duration,
+    /// Of a leader that no quorum has answered for so long nothing is to be expected any more: by then the
+    /// others may have another one, and the caller does better to ask there.
+    pub(crate) without_quorum: Duration,
 }
 
 impl Proposals {
     /// Starts the task that empties the queue. It ends when the queue is dropped.
-    pub(crate) fn start(raft: Raft, room: Room, deadline: Duration) -> Self {
+    pub(crate) fn start(raft: Raft, room: Room, patience: Patience) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let report = Report::of(&raft);
         tokio::spawn(empty(raft, waiting));
         let share = Budget::of(room.common.permits / 2 * PERMIT_BYTES);
-        Proposals { queue, room, share, deadline }
+        Proposals { queue, room, share, patience, report }
     }
 
     /// Proposes an encoded command and waits for what applying it answered.
@@ -126,10 +139,26 @@ impl Proposals {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Failure::Stopped,
         })?;
-        match timeout(self.deadline, answered).await {
-            Ok(Ok(outcome)) => outcome,
-            // The answer was lost or is late; the command is not.
-            Ok(Err(_)) | Err(_) => Err(Failure::Unknown),
+        self.outcome(answered).await
+    }
+
+    async fn outcome(
+        &self,
+        mut answered: oneshot::Receiver<Result<Reply, Failure>>,
+    ) -> Result<Reply, Failure> {
+        let until = Instant::now() + self.patience.at_most;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match timeout(left.min(self.patience.without_quorum / 4), &mut answered).await {
+                Ok(Ok(outcome)) => return outcome,
+                // The answer was lost, or is late; the command is not.
+                Ok(Err(_)) => return Err(Failure::Unknown),
+                Err(_) if left.is_zero() => return Err(Failure::Unknown),
+                Err(_) if self.report.quorum_silent() > self.patience.without_quorum => {
+                    return Err(Failure::Unknown);
+                }
+                Err(_) => {}
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! openraft's running report on one group: term, leader, log, membership, replication.
 
 use std::ops::Deref;
+use std::time::Duration;
 
+use openraft::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 
 use crate::types::{Metrics, Raft, TypeConfig};
@@ -23,6 +25,17 @@ impl Report {
     /// The present report; the next change is one after it.
     pub(crate) fn seen(&mut self) -> impl Deref<Target = Metrics> + '_ {
         self.0.borrow_and_update()
+    }
+
+    /// How long no quorum has answered this node as its leader. For ever if it is none; not at all of one
+    /// that has only begun.
+    pub(crate) fn quorum_silent(&self) -> Duration {
+        let now = self.now();
+        match (now.state.is_leader(), &now.last_quorum_acked) {
+            (true, Some(acked)) => acked.elapsed(),
+            (true, None) => Duration::ZERO,
+            (false, _) => Duration::MAX,
+        }
     }
 
     /// Waits for a change. False when the group has ended.

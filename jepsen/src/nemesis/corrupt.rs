@@ -28,6 +28,9 @@ pub(super) async fn damaged(
         return Err(NotBegun::skipped("the node that is meant does not take part now"));
     }
     world.whole(WHOLE_WITHIN).await?;
+    for member in world.members() {
+        world.harmed(member, false);
+    }
     world.take_down(&[node], step)?;
     let chosen = files(world, node, place).choose(random).cloned();
     let harmed = match &chosen {
@@ -39,6 +42,7 @@ pub(super) async fn damaged(
         return Err(NotBegun::skipped(format!("there is no file to damage among {place:?}")));
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    world.harmed(node, true);
     let targets = vec![world.name(node), format!("{damage:?} of {name}")];
     Ok(Begun { targets, undo: Box::new(Damaged { node, step, harmed }) })
 }

@@ -12,7 +12,7 @@ use crate::log::{self, GroupLog};
 use crate::machine::{Cell, StateMachine};
 use crate::node::Inner;
 use crate::peer::network::NetworkFactory;
-use crate::propose::Proposals;
+use crate::propose::{Patience, Proposals};
 use crate::read::{self, Index, Reads, Source};
 use crate::report::Report;
 use crate::status::GroupView;
@@ -102,7 +102,10 @@ impl Group {
             proposals: Proposals::start(
                 raft.clone(),
                 node.proposals.clone(),
-                timing.propose_deadline(),
+                Patience {
+                    at_most: timing.propose_deadline(),
+                    without_quorum: timing.outage_max(),
+                },
             ),
             reads: Reads::new(source, seen),
             installs: Installs::default(),
