@@ -42,7 +42,7 @@ use switch::Switch;
 pub enum End {
     /// A node, by its place in the layout.
     Node(usize),
-    /// All clients, and the operator.
+    /// All clients.
     Clients,
 }
 
@@ -153,13 +153,16 @@ impl Counters {
 /// Why there is no such network here.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// Needs root, and `unshare` of util-linux.
+    /// This process may not, or not here.
+    #[error("{0}")]
+    Lacking(String),
+    /// Needs `unshare` of util-linux.
     #[error("a network namespace cannot be made or entered: {source}")]
     NoNamespace {
         /// What the system said.
         source: io::Error,
     },
-    /// Needs root, and `/dev/net/tun`.
+    /// The device is there and does not open, or not as expected.
     #[error("a TUN device cannot be made: {source}")]
     NoDevice {
         /// What the system said.
@@ -224,8 +227,12 @@ impl Net {
     /// The switch.
     ///
     /// # Errors
-    /// No root, no `/dev/net/tun`, no `unshare`, no `ip`.
+    /// [`NetError::Lacking`] without the rights of root or without `/dev/net/tun`; otherwise no
+    /// `unshare`, no `ip`, or the system refuses.
     pub fn switch(layout: &Layout, seed: u64) -> Result<Net, NetError> {
+        if let Some(lacking) = space::lacking() {
+            return Err(NetError::Lacking(lacking));
+        }
         let switch = Switch::start(layout, seed)?;
         let filter = match switch.space(End::Clients) {
             Some(space) => space.inside(filter::available)?,
@@ -299,19 +306,22 @@ impl Net {
     }
 
     /// Learns where the nodes of a cluster that was made of [`Net::plans`] listen. Before any of them
-    /// starts.
+    /// starts, and again when one was added.
     pub fn join(&self, cluster: &Cluster) {
         if let Means::Proxy(proxy) = &self.means {
-            proxy.join(cluster);
+            proxy.join(&self.layout, cluster);
         }
     }
 
-    /// The public endpoints of a cluster, in the order of the nodes, as clients on this network reach
-    /// them.
+    /// The public endpoints of a cluster, in the order of its nodes, as clients on this network reach
+    /// them. With the proxy, the cluster's own go past it: good for its operator, who is not under test.
     pub fn endpoints(&self, cluster: &Cluster) -> Vec<String> {
         match &self.means {
             Means::Switch(_) => cluster.endpoints(),
-            Means::Proxy(proxy) => proxy.endpoints(),
+            Means::Proxy(proxy) => {
+                let names = cluster.nodes().iter().map(|node| &node.plan.name);
+                names.filter_map(|name| proxy.endpoint(self.layout.find(name)?)).collect()
+            }
         }
     }
 

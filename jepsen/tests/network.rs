@@ -1,10 +1,10 @@
 //! The network of a run, felt by sockets of its namespaces.
 //!
-//! Needs root and /dev/net/tun: elsewhere these tests say that they were skipped.
+//! Without root or /dev/net/tun most of these tests say that they were skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
-use jepsen::net::{Counters, Cut, Effect, End, Layout, Link, Net};
+use jepsen::net::{Counters, Cut, Effect, End, Layout, Link, Net, NetError};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
@@ -26,15 +26,14 @@ fn near(nodes: usize, seed: u64) -> Option<Net> {
 }
 
 fn switch(layout: &Layout, seed: u64) -> Option<Net> {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: network namespaces need root");
-        return None;
+    match Net::switch(layout, seed) {
+        Ok(net) => Some(net),
+        Err(NetError::Lacking(what)) => {
+            println!("SKIPPED: {what}");
+            None
+        }
+        Err(error) => panic!("{error}"),
     }
-    if !std::path::Path::new("/dev/net/tun").exists() {
-        println!("SKIPPED: /dev/net/tun is missing");
-        return None;
-    }
-    Some(Net::switch(layout, seed).unwrap())
 }
 
 fn host(net: &Net, node: usize) -> Ipv4Addr {
@@ -105,6 +104,21 @@ fn transfer(net: &Net, bytes: &[u8]) -> (Vec<u8>, Duration) {
 /// Bytes without any pattern that a lost or doubled piece could hide in.
 fn noise(count: usize) -> Vec<u8> {
     (0..count as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
+}
+
+#[test]
+fn without_the_switch_there_is_the_proxy_and_it_says_why() {
+    let layout = Layout::of(1, Duration::ZERO, Duration::ZERO).unwrap();
+    let lacking = match Net::switch(&layout, 0) {
+        Ok(_) => None,
+        Err(NetError::Lacking(what)) => Some(what),
+        Err(error) => panic!("{error}"),
+    };
+    let net = Net::start(&layout, 0).unwrap();
+    assert_eq!(net.kind(), if lacking.is_none() { "switch" } else { "proxy" });
+    assert_eq!(net.note(), lacking.as_deref());
+    assert_eq!(net.can(Effect::Loss), lacking.is_none());
+    assert!(net.can(Effect::Cut));
 }
 
 #[test]

@@ -127,8 +127,13 @@ impl Lane {
         true
     }
 
-    /// A packet that was to come out did not fit into the receiver.
-    pub(super) fn refused(&mut self) {
+    /// There is no room for a packet that was to enter.
+    pub(super) fn overrun(&mut self) {
+        self.counters.overrun += 1;
+    }
+
+    /// The receiver did not take a packet that came out.
+    pub(super) fn not_taken(&mut self) {
         self.counters.passed -= 1;
         self.counters.overrun += 1;
     }

@@ -62,6 +62,19 @@ impl Layout {
         &self.nodes
     }
 
+    /// The number of the node with this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|place| place.node == name)
+    }
+
+    /// What an end is called: the name of a node, or `clients`.
+    pub fn name(&self, end: End) -> &str {
+        match end {
+            End::Node(n) => self.nodes.get(n).map_or("no node", |place| &place.node),
+            End::Clients => "clients",
+        }
+    }
+
     /// The data centre of each node, in order, as a number.
     pub fn dcs(&self) -> Vec<usize> {
         let names: BTreeSet<&str> = self.nodes.iter().map(|place| place.dc.as_str()).collect();

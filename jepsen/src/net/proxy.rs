@@ -13,13 +13,13 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::{Counters, End, Layout, Link, NetError, index, lane};
+use super::{Counters, End, Layout, Link, NetError, Place, index, lane};
 use server::cluster::{Cluster, plan::Overrides};
 use source::Node;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 use stream::Streams;
@@ -43,11 +43,15 @@ struct Door {
 struct Shared {
     size: usize,
     streams: Streams,
-    /// Where the doors lead, once the nodes' addresses are known.
-    nodes: OnceLock<Vec<Node>>,
+    /// Where the doors lead, as far as that is known.
+    nodes: Mutex<Arc<[Option<Node>]>>,
 }
 
 impl Shared {
+    fn nodes(&self) -> Arc<[Option<Node>]> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The numbers of the links from an end to a node and back.
     fn lanes(&self, from: End, node: usize) -> (usize, usize) {
         let from = index(from, self.size);
@@ -67,7 +71,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             size: layout.nodes().len(),
             streams: Streams::new(layout, seed),
-            nodes: OnceLock::new(),
+            nodes: Mutex::new(Arc::new([])),
         });
         let (mut doors, mut listeners) = (Vec::new(), Vec::new());
         let no_port = |source| NetError::NoPort { source };
@@ -118,22 +122,26 @@ impl Proxy {
         overrides
     }
 
-    /// Learns where the nodes listen, and by what their processes are known. The first time counts.
-    pub(super) fn join(&self, cluster: &Cluster) {
-        let nodes = cluster.nodes().iter().map(|node| Node {
-            public: node.endpoint.trim_start_matches("https://").to_owned(),
-            peer: node.peer.clone(),
-            config: node.config.clone(),
-        });
-        self.lead(nodes.collect());
+    /// Learns where the nodes listen, and by what their processes are known.
+    pub(super) fn join(&self, layout: &Layout, cluster: &Cluster) {
+        let known = |place: &Place| {
+            let node = cluster.nodes().get(cluster.find(&place.node)?)?;
+            Some(Node {
+                public: node.endpoint.trim_start_matches("https://").to_owned(),
+                peer: node.peer.clone(),
+                config: node.config.clone(),
+            })
+        };
+        self.lead(layout.nodes().iter().map(known).collect());
     }
 
-    fn lead(&self, nodes: Vec<Node>) {
-        self.shared.nodes.get_or_init(|| nodes);
+    fn lead(&self, nodes: Arc<[Option<Node>]>) {
+        *self.shared.nodes.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
     }
 
-    pub(super) fn endpoints(&self) -> Vec<String> {
-        self.doors.iter().map(|door| format!("https://{}", door.public)).collect()
+    /// The public address of a node's door.
+    pub(super) fn endpoint(&self, node: usize) -> Option<String> {
+        Some(format!("https://{}", self.doors.get(node)?.public))
     }
 
     pub(super) fn set(&self, lane: usize, link: &Link) {

@@ -12,6 +12,7 @@ use std::{
     net::Ipv4Addr,
     os::{fd::AsFd, unix::process::CommandExt},
     panic,
+    path::Path,
     process::{Command, Stdio},
     thread,
 };
@@ -25,6 +26,23 @@ pub(super) const MTU: usize = 9000;
 const QUEUE: u32 = 10_000;
 /// Lets a process bind an address that it has not, as `server::cluster::ports` does for the nodes.
 const BIND_ANY: &str = "/proc/sys/net/ipv4/ip_nonlocal_bind";
+
+/// The rights to namespaces and to their devices, as bits of `CapEff` (capabilities(7)).
+const RIGHTS: u64 = CAP_NET_ADMIN | CAP_SYS_ADMIN;
+const CAP_NET_ADMIN: u64 = 1 << 12;
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+
+/// What this process lacks for namespaces and devices; none if it may have them.
+pub(super) fn lacking() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let has = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let has = has.and_then(|has| u64::from_str_radix(has.trim(), 16).ok()).unwrap_or_default();
+    if has & RIGHTS != RIGHTS {
+        return Some("network namespaces need the rights of root".into());
+    }
+    let tun = Path::new("/dev/net/tun");
+    (!tun.exists()).then(|| format!("{} is missing", tun.display()))
+}
 
 /// A namespace.
 pub(super) struct Space {

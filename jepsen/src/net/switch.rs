@@ -24,6 +24,8 @@ use tun_rs::SyncDevice;
 
 /// Packets of one namespace that are taken before the others get their turn.
 const BURST: usize = 64;
+/// Packets under way at one time, so that a flood into a slow link does not fill the memory.
+const UNDER_WAY: usize = 16_384;
 /// How much the thread may go before others, as far as the system lets it: a switch does not wait for
 /// the machines at its ports.
 const NICE: i32 = -10;
@@ -177,6 +179,10 @@ impl Core {
         let to = super::index(to, self.nodes);
         let lane = super::lane(from, to, self.nodes);
         let length = frame.length;
+        if self.queue.len() >= UNDER_WAY {
+            self.lanes[lane].overrun();
+            return self.free.push(frame);
+        }
         match self.lanes[lane].enter(now, length) {
             Some(passage) => {
                 let on = Some((lane, passage.number));
@@ -249,7 +255,7 @@ fn run(devices: &[SyncDevice], ending: &PipeReader, core: &Mutex<Core>) {
         while let Some(next) = core.leave(now()) {
             let sent = devices[next.to].send(next.frame.packet());
             if let (Err(_), Some((lane, _))) = (sent, next.on) {
-                core.lanes[lane].refused();
+                core.lanes[lane].not_taken();
             }
             core.free.push(next.frame);
         }

@@ -5,7 +5,7 @@ use super::{
     Shared, Side, source,
     stream::{Refused, Times},
 };
-use std::{io, net::TcpListener, sync::Arc};
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -16,6 +16,8 @@ use tokio::{
     time,
 };
 
+/// How long to let things become better when a connection could not be taken.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(10);
 /// The longest piece.
 const PIECE: usize = 16 * 1024;
 /// Pieces of one direction that are under way at the same time.
@@ -43,12 +45,12 @@ pub(super) async fn serve(listener: TcpListener, node: usize, side: Side, shared
         return;
     };
     loop {
-        // What fails is that one connection, or the files of this process, of which there will be more.
+        // What fails is that one connection, or there is no room for another open file now.
         match listener.accept().await {
             Ok((stream, _)) => {
                 tokio::spawn(connection(stream, node, side, shared.clone()));
             }
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => time::sleep(AFTER_AN_ERROR).await,
         }
     }
 }
@@ -71,10 +73,11 @@ async fn joined(
     shared: &Arc<Shared>,
 ) -> Result<(), Broken> {
     let (theirs, ours) = (near.peer_addr()?, near.local_addr()?);
-    let asked = shared.clone();
-    let look = move || source::of(theirs, ours, asked.nodes.get().map_or(&[], Vec::as_slice));
+    let nodes = shared.nodes();
+    let asked = nodes.clone();
+    let look = move || source::of(theirs, ours, &asked);
     let from = tokio::task::spawn_blocking(look).await.unwrap_or(End::Clients);
-    let Some(to) = shared.nodes.get().and_then(|nodes| nodes.get(node)) else {
+    let Some(to) = nodes.get(node).and_then(Option::as_ref) else {
         return Err(Broken);
     };
     let (out, back) = shared.lanes(from, node);

@@ -23,7 +23,7 @@ pub(super) struct Node {
 }
 
 /// Whose connection goes from `local` to `remote`. Whoever is none of these nodes is a client.
-pub(super) fn of(local: SocketAddr, remote: SocketAddr, nodes: &[Node]) -> End {
+pub(super) fn of(local: SocketAddr, remote: SocketAddr, nodes: &[Option<Node>]) -> End {
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     let Some(inode) = inode(&table, local, remote) else {
         return End::Clients;
@@ -31,11 +31,11 @@ pub(super) fn of(local: SocketAddr, remote: SocketAddr, nodes: &[Node]) -> End {
     let socket = PathBuf::from(format!("socket:[{inode}]"));
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let arguments = fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let node = nodes.iter().position(|node| {
-            arguments
-                .split(|byte| *byte == 0)
-                .any(|word| word == node.config.as_os_str().as_bytes())
-        });
+        let named = |node: &Node| {
+            let config = node.config.as_os_str().as_bytes();
+            arguments.split(|byte| *byte == 0).any(|word| word == config)
+        };
+        let node = nodes.iter().position(|node| node.as_ref().is_some_and(named));
         if let Some(node) = node.filter(|_| holds(&process.path(), &socket)) {
             return End::Node(node);
         }

@@ -32,7 +32,7 @@ fn bench() -> Bench {
             }
         });
         let config = PathBuf::from(format!("/chaos/{}/{n}/config.toml", std::process::id()));
-        Node { public: address.clone(), peer: address, config }
+        Some(Node { public: address.clone(), peer: address, config })
     });
     proxy.lead(nodes.collect());
     let (out, back) = proxy.shared.lanes(End::Clients, 0);
@@ -54,7 +54,7 @@ impl Bench {
             format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo hello >&3; read line <&3; echo $line");
         Command::new("bash")
             .args(["-c", &script])
-            .arg(&self.proxy.shared.nodes.get().unwrap()[1].config)
+            .arg(&self.proxy.shared.nodes()[1].as_ref().unwrap().config)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
