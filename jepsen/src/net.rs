@@ -153,10 +153,10 @@ impl Counters {
 /// Why there is no such network here.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// This process may not, or not here.
+    /// What this process needs and has not.
     #[error("{0}")]
     Lacking(String),
-    /// Needs `unshare` of util-linux.
+    /// The system does not let it.
     #[error("a network namespace cannot be made or entered: {source}")]
     NoNamespace {
         /// What the system said.
@@ -168,7 +168,7 @@ pub enum NetError {
         /// What the system said.
         source: io::Error,
     },
-    /// A tool is missing or refused.
+    /// A tool refused.
     #[error("{name} failed: {said}")]
     Tool {
         /// The tool.
@@ -227,8 +227,8 @@ impl Net {
     /// The switch.
     ///
     /// # Errors
-    /// [`NetError::Lacking`] without the rights of root or without `/dev/net/tun`; otherwise no
-    /// `unshare`, no `ip`, or the system refuses.
+    /// [`NetError::Lacking`] without the rights of root, `/dev/net/tun`, `unshare` or `ip`; otherwise the
+    /// system refuses.
     pub fn switch(layout: &Layout, seed: u64) -> Result<Net, NetError> {
         if let Some(lacking) = space::lacking() {
             return Err(NetError::Lacking(lacking));

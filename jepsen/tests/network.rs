@@ -6,9 +6,11 @@
 
 use jepsen::net::{Counters, Cut, Effect, End, Layout, Link, Net, NetError};
 use std::{
+    collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +18,7 @@ use std::{
 const A: End = End::Node(0);
 const B: End = End::Node(1);
 const PORT: u16 = 4000;
+const ROOM: usize = 16 << 20;
 /// How long a socket waits before it is certain that nothing comes. On a whole link a packet takes far
 /// less; where one must come, this is only how long a failing test takes.
 const QUIET: Duration = Duration::from_secs(2);
@@ -44,6 +47,8 @@ fn udp(net: &Net, end: End) -> UdpSocket {
     let socket =
         net.inside(end, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap()).unwrap();
     socket.set_read_timeout(Some(QUIET)).unwrap();
+    // Room for a whole test, so that what is lost is lost on the link.
+    rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, ROOM).unwrap();
     socket
 }
 
@@ -196,14 +201,40 @@ fn a_one_way_cut_lets_the_other_way_pass_until_it_heals() {
 fn a_refusing_cut_resets_new_and_old_connections_at_once() {
     let Some(net) = near(2, 5) else { return };
     let listener = net.inside(B, || TcpListener::bind((host(&net, 1), PORT)).unwrap()).unwrap();
-    let connect = || net.inside(A, || TcpStream::connect((host(&net, 1), PORT))).unwrap();
+    let address = (host(&net, 1), PORT).into();
+    let connect = || net.inside(A, || TcpStream::connect_timeout(&address, QUIET)).unwrap();
     let mut old = connect().unwrap();
+    old.set_read_timeout(Some(QUIET)).unwrap();
     let _accepted = listener.accept().unwrap();
     net.cut(&[(0, 1)].into(), Cut::Refuse);
     assert_eq!(connect().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     old.write_all(b"x").unwrap();
     assert_eq!(old.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(counters(&net).cut, 2);
+}
+
+/// Who sets a link does not wait for the traffic to pause.
+#[test]
+fn a_cut_comes_at_once_under_full_load() {
+    let Some(net) = near(2, 14) else { return };
+    let (from, to) = (udp(&net, A), udp(&net, B));
+    let address = (host(&net, 1), PORT);
+    let load = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while load.load(Ordering::Relaxed) {
+                from.send_to(&[0; 1000], address).unwrap();
+            }
+        });
+        for _ in 0..100 {
+            to.recv(&mut [0; 1000]).unwrap();
+            net.cut(&[(0, 1)].into(), Cut::Silent);
+            let cut = counters(&net);
+            assert_eq!(counters(&net).passed, cut.passed);
+            net.heal().unwrap();
+        }
+        load.store(false, Ordering::Relaxed);
+    });
 }
 
 #[test]
@@ -334,31 +365,38 @@ fn a_killed_harness_leaves_no_namespace_device_or_process() {
     };
     let (child, spaces) = (after("child "), after("space "));
     assert_eq!((child.len(), spaces.len()), (1, 4), "{said}");
-    assert_eq!(used(&spaces), 4, "the harness is in the clients' and holds the others open");
+    let held: BTreeSet<String> = holders(&spaces).into_iter().map(|(space, _)| space).collect();
+    assert_eq!(held.len(), 4, "the harness holds them open");
     harness.kill().unwrap();
     harness.wait().unwrap();
-    let gone =
-        || !std::path::Path::new(&format!("/proc/{}", child[0])).exists() && used(&spaces) == 0;
+    let child = format!("/proc/{}", child[0]);
+    let left = || {
+        let child = std::fs::read_to_string(format!("{child}/stat")).ok();
+        let spaces = holders(&spaces);
+        (child.is_some() || !spaces.is_empty()).then_some((child, spaces))
+    };
     let since = Instant::now();
-    while !gone() {
-        assert!(since.elapsed() < Duration::from_secs(20), "left: {} {spaces:?}", child[0]);
+    while let Some(left) = left() {
+        assert!(since.elapsed() < Duration::from_secs(20), "{left:?}");
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// How many of these namespaces some process is in or has open. The TUN device goes with its
+/// Which processes are in these namespaces or hold them open, by namespace. The TUN device goes with its
 /// namespace and with the file of its owner.
-fn used(spaces: &[String]) -> usize {
-    let mut found = std::collections::BTreeSet::new();
-    let links = |dir: String| {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.filter_map(|entry| std::fs::read_link(entry.path()).ok())
-    };
+fn holders(spaces: &[String]) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
     for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let dir = process.path().display().to_string();
-        for link in links(format!("{dir}/ns")).chain(links(format!("{dir}/fd"))) {
-            found.insert(link.display().to_string());
+        for part in ["ns", "fd"] {
+            for file in std::fs::read_dir(process.path().join(part)).into_iter().flatten().flatten()
+            {
+                let link =
+                    std::fs::read_link(file.path()).unwrap_or_default().display().to_string();
+                if spaces.contains(&link) {
+                    found.insert((link, file.path().display().to_string()));
+                }
+            }
         }
     }
-    spaces.iter().filter(|space| found.contains(*space)).count()
+    found
 }

@@ -58,12 +58,14 @@ impl Lane {
         &self.link
     }
 
+    /// What enters from now on does not queue up behind what is under way.
     pub(super) fn set(&mut self, link: Link) {
         self.link = link;
+        (self.free_at, self.last_due) = (0, 0);
     }
 
     pub(super) fn heal(&mut self) {
-        self.link = self.base.clone();
+        self.set(self.base.clone());
     }
 
     pub(super) fn counters(&self) -> Counters {

@@ -32,6 +32,9 @@ const RIGHTS: u64 = CAP_NET_ADMIN | CAP_SYS_ADMIN;
 const CAP_NET_ADMIN: u64 = 1 << 12;
 const CAP_SYS_ADMIN: u64 = 1 << 21;
 
+/// Of util-linux and iproute2.
+const TOOLS: [&str; 2] = ["unshare", "ip"];
+
 /// What this process lacks for namespaces and devices; none if it may have them.
 pub(super) fn lacking() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -40,8 +43,11 @@ pub(super) fn lacking() -> Option<String> {
     if has & RIGHTS != RIGHTS {
         return Some("network namespaces need the rights of root".into());
     }
-    let tun = Path::new("/dev/net/tun");
-    (!tun.exists()).then(|| format!("{} is missing", tun.display()))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing = |tool: &&str| !std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
+    let tun = Some("/dev/net/tun").filter(|tun| !Path::new(tun).exists());
+    let missing = tun.or_else(|| TOOLS.into_iter().find(missing))?;
+    Some(format!("{missing} is missing"))
 }
 
 /// A namespace.

@@ -33,7 +33,7 @@ const NICE: i32 = -10;
 /// Running switch. Dropping it ends it, and the namespaces with it.
 pub(super) struct Switch {
     spaces: Vec<Space>,
-    core: Arc<Mutex<Core>>,
+    core: Arc<Shared>,
     /// Closing it is what ends the thread.
     until: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
@@ -49,7 +49,8 @@ impl Switch {
             devices.push(space.connect(packet::address(*end), *end == End::Clients)?);
             spaces.push(space);
         }
-        let core = Arc::new(Mutex::new(Core::new(layout, seed)));
+        let core =
+            Arc::new(Shared { gate: Mutex::new(()), core: Mutex::new(Core::new(layout, seed)) });
         let thread_failed = |source| NetError::NoThread { source };
         let (ending, until) = io::pipe().map_err(thread_failed)?;
         let shared = core.clone();
@@ -69,17 +70,17 @@ impl Switch {
     }
 
     pub(super) fn set(&self, lane: usize, link: &Link) {
-        if let Some(lane) = lock(&self.core).lanes.get_mut(lane) {
+        if let Some(lane) = self.core.lock().lanes.get_mut(lane) {
             lane.set(link.clone());
         }
     }
 
     pub(super) fn heal(&self) {
-        lock(&self.core).lanes.iter_mut().for_each(Lane::heal);
+        self.core.lock().lanes.iter_mut().for_each(Lane::heal);
     }
 
     pub(super) fn counters(&self) -> Vec<Counters> {
-        lock(&self.core).lanes.iter().map(Lane::counters).collect()
+        self.core.lock().lanes.iter().map(Lane::counters).collect()
     }
 }
 
@@ -93,8 +94,19 @@ impl Drop for Switch {
     }
 }
 
-fn lock(core: &Mutex<Core>) -> MutexGuard<'_, Core> {
-    core.lock().unwrap_or_else(PoisonError::into_inner)
+/// Everything but the devices, for the thread and for who sets links.
+struct Shared {
+    /// Whoever waits for the core holds it. Without it the thread, which goes straight from burst to
+    /// burst, would keep others waiting for as long as there is traffic.
+    gate: Mutex<()>,
+    core: Mutex<Core>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        let _next = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A packet in a buffer that is as long as packets get.
@@ -145,7 +157,7 @@ impl PartialEq for UnderWay {
 
 impl Eq for UnderWay {}
 
-/// Everything but the devices.
+/// Links and packets.
 struct Core {
     nodes: usize,
     lanes: Vec<Lane>,
@@ -230,7 +242,7 @@ impl Core {
     }
 }
 
-fn run(devices: &[SyncDevice], ending: &PipeReader, core: &Mutex<Core>) {
+fn run(devices: &[SyncDevice], ending: &PipeReader, core: &Shared) {
     // Without the right to it, it goes at the pace of the others.
     let _ = rustix::process::nice(NICE);
     let since = Instant::now();
@@ -246,7 +258,7 @@ fn run(devices: &[SyncDevice], ending: &PipeReader, core: &Mutex<Core>) {
         if polled.last().is_some_and(|ending| !ending.revents().is_empty()) {
             return;
         }
-        let mut core = lock(core);
+        let mut core = core.lock();
         for (port, device) in devices.iter().enumerate() {
             if waited.is_ok() && !polled[port].revents().is_empty() {
                 read(&mut core, port, device, &now);

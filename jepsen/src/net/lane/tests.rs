@@ -35,6 +35,15 @@ fn a_cut_also_takes_what_is_under_way() {
 }
 
 #[test]
+fn a_healed_link_is_fast_at_once() {
+    let slow = Duration::from_secs(5);
+    let mut lane = lane(Link { delay: slow, bytes_per_second: Some(1000), ..Link::default() });
+    assert!(lane.enter(0, 1000).unwrap().due >= 6_000 * MS);
+    lane.heal();
+    assert_eq!(lane.enter(MS, 1000).unwrap().due, MS);
+}
+
+#[test]
 fn a_limited_link_sends_no_faster_than_told_and_drops_what_would_wait_too_long() {
     let mut lane = lane(Link { bytes_per_second: Some(100_000), ..Link::default() });
     let due: Vec<u64> = (0..30).filter_map(|_| lane.enter(0, 1000)).map(|p| p.due).collect();
