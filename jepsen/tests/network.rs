@@ -6,10 +6,8 @@
 
 use jepsen::net::{Counters, Cut, Effect, End, Layout, Link, Net, NetError};
 use std::{
-    collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
-    process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -19,9 +17,12 @@ const A: End = End::Node(0);
 const B: End = End::Node(1);
 const PORT: u16 = 4000;
 const ROOM: usize = 16 << 20;
-/// How long a socket waits before it is certain that nothing comes. On a whole link a packet takes far
-/// less; where one must come, this is only how long a failing test takes.
+/// How long a socket waits before it is certain that nothing comes.
 const QUIET: Duration = Duration::from_secs(2);
+/// How long it waits for what must come. Takes time only where a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The packet after the last.
+const END: u32 = u32::MAX;
 
 /// A network of nodes with nothing between them.
 fn near(nodes: usize, seed: u64) -> Option<Net> {
@@ -46,42 +47,51 @@ fn host(net: &Net, node: usize) -> Ipv4Addr {
 fn udp(net: &Net, end: End) -> UdpSocket {
     let socket =
         net.inside(end, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap()).unwrap();
-    socket.set_read_timeout(Some(QUIET)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     // Room for a whole test, so that what is lost is lost on the link.
     rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, ROOM).unwrap();
     socket
 }
 
-/// The number in the next packet, or none if none came.
-fn next(socket: &UdpSocket) -> Option<u32> {
-    let mut buffer = [0; 4];
-    match socket.recv(&mut buffer) {
-        Ok(_) => Some(u32::from_be_bytes(buffer)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
-        Err(error) => panic!("{error}"),
-    }
+fn send(net: &Net, from: &UdpSocket, to: usize, number: u32) {
+    from.send_to(&number.to_be_bytes(), (host(net, to), PORT)).unwrap();
 }
 
-/// Sends numbered packets, and gives those that came, in the order in which they came.
-fn burst(net: &Net, count: u32) -> Vec<u32> {
+/// The number in the next packet.
+fn next(socket: &UdpSocket) -> u32 {
+    let mut buffer = [0; 4];
+    socket.recv(&mut buffer).unwrap();
+    u32::from_be_bytes(buffer)
+}
+
+fn assert_silence(socket: &UdpSocket) {
+    socket.set_read_timeout(Some(QUIET)).unwrap();
+    let silence = socket.recv(&mut [0; 4]).unwrap_err().kind();
+    assert!(matches!(silence, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silence}");
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
+/// Sends numbered packets from node 0 to node 1 over a link like this. Gives those that came, in the order
+/// in which they came, and what the link says of them.
+fn burst(net: &Net, link: Link, count: u32) -> (Vec<u32>, Counters) {
     let (from, to) = (udp(net, A), udp(net, B));
-    let address = (host(net, 1), PORT);
-    thread::scope(|scope| {
-        let came = scope.spawn(|| {
-            let mut came = Vec::new();
-            while let Some(number) = next(&to) {
-                came.push(number);
-            }
-            came
-        });
-        for number in 0..count {
-            from.send_to(&number.to_be_bytes(), address).unwrap();
-            if number % 50 == 49 {
-                thread::sleep(Duration::from_millis(1));
-            }
+    net.set(A, B, &link);
+    for number in 0..count {
+        send(net, &from, 1, number);
+    }
+    let since = Instant::now();
+    let counted = loop {
+        let counted = counters(net);
+        if counted.passed + counted.lost == u64::from(count) + counted.duplicated {
+            break counted;
         }
-        came.join().unwrap()
-    })
+        assert!(since.elapsed() < PATIENCE, "{counted:?}");
+        thread::sleep(Duration::from_millis(1));
+    };
+    net.heal().unwrap();
+    send(net, &from, 1, END);
+    let came = std::iter::from_fn(|| Some(next(&to)).filter(|number| *number != END));
+    (came.collect(), counted)
 }
 
 fn counters(net: &Net) -> Counters {
@@ -130,12 +140,12 @@ fn without_the_switch_there_is_the_proxy_and_it_says_why() {
 fn a_round_trip_takes_no_less_than_both_ways() {
     let Some(net) = switch(&"a:n1 b:n2, 30-40 ms between them".parse().unwrap(), 1) else { return };
     let (a, b) = (udp(&net, A), udp(&net, B));
-    for number in 0..20u32 {
+    for number in 0..20 {
         let begun = Instant::now();
-        a.send_to(&number.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
-        assert_eq!(next(&b), Some(number));
-        b.send_to(&number.to_be_bytes(), (host(&net, 0), PORT)).unwrap();
-        assert_eq!(next(&a), Some(number));
+        send(&net, &a, 1, number);
+        assert_eq!(next(&b), number);
+        send(&net, &b, 0, number);
+        assert_eq!(next(&a), number);
         assert!(begun.elapsed() >= Duration::from_millis(30));
     }
     assert_eq!(counters(&net).harmed(), counters(&net).delayed, "only the layout's own delay");
@@ -187,14 +197,14 @@ fn a_one_way_cut_lets_the_other_way_pass_until_it_heals() {
     let Some(net) = near(2, 4) else { return };
     let (a, b) = (udp(&net, A), udp(&net, B));
     net.cut(&[(0, 1)].into(), Cut::Silent);
-    a.send_to(&1u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
-    b.send_to(&2u32.to_be_bytes(), (host(&net, 0), PORT)).unwrap();
-    assert_eq!(next(&a), Some(2));
-    assert_eq!(next(&b), None);
+    send(&net, &a, 1, 1);
+    send(&net, &b, 0, 2);
+    assert_eq!(next(&a), 2);
+    assert_silence(&b);
     assert_eq!(counters(&net), Counters { cut: 1, ..Counters::default() });
     net.heal().unwrap();
-    a.send_to(&3u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
-    assert_eq!(next(&b), Some(3));
+    send(&net, &a, 1, 3);
+    assert_eq!(next(&b), 3);
 }
 
 #[test]
@@ -202,9 +212,9 @@ fn a_refusing_cut_resets_new_and_old_connections_at_once() {
     let Some(net) = near(2, 5) else { return };
     let listener = net.inside(B, || TcpListener::bind((host(&net, 1), PORT)).unwrap()).unwrap();
     let address = (host(&net, 1), PORT).into();
-    let connect = || net.inside(A, || TcpStream::connect_timeout(&address, QUIET)).unwrap();
+    let connect = || net.inside(A, || TcpStream::connect_timeout(&address, PATIENCE)).unwrap();
     let mut old = connect().unwrap();
-    old.set_read_timeout(Some(QUIET)).unwrap();
+    old.set_read_timeout(Some(PATIENCE)).unwrap();
     let _accepted = listener.accept().unwrap();
     net.cut(&[(0, 1)].into(), Cut::Refuse);
     assert_eq!(connect().unwrap_err().kind(), ErrorKind::ConnectionRefused);
@@ -240,9 +250,8 @@ fn a_cut_comes_at_once_under_full_load() {
 #[test]
 fn loss_takes_about_as_many_as_told() {
     let Some(net) = near(2, 6) else { return };
-    net.set(A, B, &Link { loss: 0.25, ..Link::default() });
-    let came = burst(&net, 4000).len() as u64;
-    let counted = counters(&net);
+    let (came, counted) = burst(&net, Link { loss: 0.25, ..Link::default() }, 4000);
+    let came = came.len() as u64;
     assert_eq!((counted.passed, counted.lost), (came, 4000 - came));
     assert!((900..1100).contains(&counted.lost), "{counted:?}");
 }
@@ -250,12 +259,11 @@ fn loss_takes_about_as_many_as_told() {
 #[test]
 fn duplicates_and_late_packets_are_seen_by_datagrams() {
     let Some(net) = near(2, 7) else { return };
-    net.set(A, B, &Link { duplicate: 0.1, reorder: 0.1, ..Link::default() });
-    let came = burst(&net, 2000);
+    let link = Link { duplicate: 0.1, reorder: 0.1, ..Link::default() };
+    let (came, counted) = burst(&net, link, 2000);
     let mut distinct = came.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    let counted = counters(&net);
     assert_eq!(distinct, (0..2000).collect::<Vec<_>>(), "none is lost");
     assert_eq!(came.len() as u64, 2000 + counted.duplicated);
     assert!(counted.duplicated > 100, "{counted:?}");
@@ -279,9 +287,7 @@ fn a_stream_comes_out_whole_of_a_link_that_damages_loses_doubles_and_turns_packe
 #[test]
 fn damaged_datagrams_do_not_arrive() {
     let Some(net) = near(2, 9) else { return };
-    net.set(A, B, &Link { corrupt: 0.5, ..Link::default() });
-    let came = burst(&net, 1000);
-    let counted = counters(&net);
+    let (came, counted) = burst(&net, Link { corrupt: 0.5, ..Link::default() }, 1000);
     assert!((400..600).contains(&counted.corrupted), "{counted:?}");
     assert_eq!(came.len() as u64, 1000 - counted.corrupted, "{counted:?}");
     assert!(came.windows(2).all(|pair| pair[0] < pair[1]), "what came is what was sent");
@@ -309,94 +315,13 @@ fn the_kernel_of_a_node_cuts_by_itself_and_counts() {
     }
     let (a, b) = (udp(&net, A), udp(&net, B));
     net.filter(1, A, true).unwrap();
-    a.send_to(&1u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
-    b.send_to(&2u32.to_be_bytes(), (host(&net, 0), PORT)).unwrap();
-    assert_eq!((next(&a), next(&b)), (Some(2), None));
+    send(&net, &a, 1, 1);
+    send(&net, &b, 0, 2);
+    assert_eq!(next(&a), 2);
+    assert_silence(&b);
     assert_eq!((net.filtered(1).unwrap(), net.filtered(0).unwrap()), (1, 0));
     assert_eq!(counters(&net).cut, 0, "the switch let it pass");
     net.heal().unwrap();
-    a.send_to(&3u32.to_be_bytes(), (host(&net, 1), PORT)).unwrap();
-    assert_eq!(next(&b), Some(3));
-}
-
-const AS_HARNESS: &str = "JEPSEN_TEST_AS_HARNESS";
-
-/// The test runs itself once more as the harness that is killed.
-#[test]
-fn a_killed_harness_leaves_no_namespace_device_or_process() {
-    if std::env::var_os(AS_HARNESS).is_some() {
-        let net = near(3, 12).unwrap();
-        let child = net.inside(A, || {
-            // As a node does, this one ends with the pipe from its starter.
-            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
-        });
-        let mut child = child.unwrap();
-        let _held = child.stdin.take();
-        let id = |end| net.inside(end, || std::fs::read_link("/proc/thread-self/ns/net").unwrap());
-        println!("child {}", child.id());
-        for end in net.layout().ends() {
-            println!("space {}", id(end).unwrap().display());
-        }
-        println!("ready");
-        let status = child.wait().unwrap();
-        unreachable!("the harness lives, and what hangs on it ended: {status}");
-    }
-    if near(1, 13).is_none() {
-        return;
-    }
-    let mut harness = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "a_killed_harness_leaves_no_namespace_device_or_process"])
-        .env(AS_HARNESS, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut out = harness.stdout.take().unwrap();
-    while !said.contains("ready") {
-        let mut piece = [0; 1024];
-        let read = out.read(&mut piece).unwrap();
-        assert!(read > 0, "the harness ended: {said}");
-        said += std::str::from_utf8(&piece[..read]).unwrap();
-    }
-    let after = |word: &str| -> Vec<String> {
-        let lines =
-            said.lines().filter_map(|line| Some(line.split_once(word)?.1.trim().to_owned()));
-        lines.collect()
-    };
-    let (child, spaces) = (after("child "), after("space "));
-    assert_eq!((child.len(), spaces.len()), (1, 4), "{said}");
-    let held: BTreeSet<String> = holders(&spaces).into_iter().map(|(space, _)| space).collect();
-    assert_eq!(held.len(), 4, "the harness holds them open");
-    harness.kill().unwrap();
-    harness.wait().unwrap();
-    let child = format!("/proc/{}", child[0]);
-    let left = || {
-        let child = std::fs::read_to_string(format!("{child}/stat")).ok();
-        let spaces = holders(&spaces);
-        (child.is_some() || !spaces.is_empty()).then_some((child, spaces))
-    };
-    let since = Instant::now();
-    while let Some(left) = left() {
-        assert!(since.elapsed() < Duration::from_secs(20), "{left:?}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Which processes are in these namespaces or hold them open, by namespace. The TUN device goes with its
-/// namespace and with the file of its owner.
-fn holders(spaces: &[String]) -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        for part in ["ns", "fd"] {
-            for file in std::fs::read_dir(process.path().join(part)).into_iter().flatten().flatten()
-            {
-                let link =
-                    std::fs::read_link(file.path()).unwrap_or_default().display().to_string();
-                if spaces.contains(&link) {
-                    found.insert((link, file.path().display().to_string()));
-                }
-            }
-        }
-    }
-    found
+    send(&net, &a, 1, 3);
+    assert_eq!(next(&b), 3);
 }

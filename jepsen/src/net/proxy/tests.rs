@@ -8,6 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a socket waits before it is certain that nothing comes.
+const QUIET: Duration = Duration::from_secs(2);
+/// How long it waits for what must come. Takes time only where a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A proxy of two nodes, with an echo behind the peer address of each. The links of clients to node 0
 /// and back, and of node 1 to node 0 and back, are the returned numbers.
 struct Bench {
@@ -43,7 +48,7 @@ fn bench() -> Bench {
 impl Bench {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.proxy.doors[0].peer).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
@@ -98,10 +103,12 @@ fn a_silent_cut_holds_what_is_sent_until_it_heals() {
     echo(&mut stream, b"before").unwrap();
     for lane in [bench.out, bench.back] {
         bench.proxy.set(lane, &cut(Cut::Silent));
+        stream.set_read_timeout(Some(QUIET)).unwrap();
         let silence = echo(&mut stream, b"within").unwrap_err();
         assert!(matches!(silence.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
         assert_eq!(bench.proxy.counters()[lane].cut, 1);
         bench.proxy.heal();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut came = [0; 6];
         stream.read_exact(&mut came).unwrap();
         assert_eq!(&came, b"within");
