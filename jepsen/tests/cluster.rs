@@ -106,5 +106,4 @@ async fn replaced(net: &Net, how: Cut) {
     net.heal().unwrap();
     cluster.wait_settled(PATIENCE).await.unwrap();
     cluster.wait_equal(PATIENCE).await.unwrap();
-    cluster.stop(PATIENCE).await.unwrap();
 }
