@@ -46,6 +46,31 @@ async fn every_replica_reads_what_was_acknowledged() {
     cluster.stop().await;
 }
 
+/// A leader without its quorum keeps nobody waiting: it says that the outcome is unknown as soon as the others
+/// may have another leader, long before the deadline of a proposal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_lost_its_quorum_says_so_soon() {
+    let mut cluster = Cluster::three().await;
+    let leader = cluster.leader(WALLETS).await;
+    for other in [1, 2] {
+        cluster.machines[(leader + other) % 3].stop(Duration::ZERO).await;
+    }
+    let command =
+        Command::System(order().act(0), Box::new(SystemCommand::SetPolicy(Policy::default())));
+    let begun = Instant::now();
+    let told = cluster.node(leader).propose(WALLETS, &command).await.unwrap_err();
+    let outage = Timing::default().outage_max();
+    match told {
+        ProposeError::Unknown => {
+            assert!(begun.elapsed() < 3 * outage, "after {:?}", begun.elapsed());
+        }
+        // It had noticed before it was asked.
+        ProposeError::NotLeader { leader: None } => {}
+        other => panic!("{other}"),
+    }
+    cluster.stop().await;
+}
+
 /// A proposal to a node that does not lead names the one that does, and nothing was proposed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_names_the_leader() {
