@@ -9,7 +9,7 @@ use std::{
 use super::Skipped;
 
 /// The clock of one node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Clock(PathBuf);
 
 impl Clock {
@@ -22,15 +22,26 @@ impl Clock {
             return Err(Skipped("there is no libfaketime (Debian: faketime)".to_owned()));
         }
         let clock = Clock(file);
-        clock.turn("+0").map_err(|error| Skipped(format!("{}: {error}", clock.0.display())))?;
+        clock.set_right().map_err(|error| Skipped(format!("{}: {error}", clock.0.display())))?;
         Ok(clock)
     }
 
-    /// Turns it: `+3600`, `-2h`, or `+0 x1.5` for one that goes half as fast again.
+    /// It is right again.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn turn(&self, by: &str) -> io::Result<()> {
+    pub fn set_right(&self) -> io::Result<()> {
+        self.turn(0)
+    }
+
+    /// Turns it by so many milliseconds. A clock that drifts is turned a little every moment: libfaketime has
+    /// speeds too, but changes how long the process sleeps with them.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn turn(&self, ms: i64) -> io::Result<()> {
+        let sign = if ms < 0 { '-' } else { '+' };
+        let by = format!("{sign}{}.{:03}", ms.unsigned_abs() / 1_000, ms.unsigned_abs() % 1_000);
         // As a whole: the node reads it at any moment.
         let new = self.0.with_extension("new");
         fs::write(&new, by)?;

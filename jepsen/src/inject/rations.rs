@@ -43,13 +43,13 @@ impl Ration {
         }
     }
 
-    /// So many MiB more than the process has now.
+    /// So many MiB more than the process has now, the pages of files that it reads and writes with them: what
+    /// it has stays with the group that it comes from.
     ///
     /// # Errors
     /// As [`Ration::processor`].
     pub fn memory(pid: u32, mib_more: u64) -> Result<Ration, Skipped> {
-        let now = resident_mib(pid).unwrap_or(512);
-        let bytes = ((now + mib_more) << 20).to_string();
+        let bytes = (mib_more << 20).to_string();
         match Version::here()? {
             Version::One => Ration::with(
                 Path::new("/sys/fs/cgroup/memory"),
@@ -134,10 +134,4 @@ pub fn files(pid: u32, most: u64) -> Result<u64, Skipped> {
 /// How many files a process has open.
 pub fn open_files(pid: u32) -> u64 {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64)
-}
-
-fn resident_mib(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }

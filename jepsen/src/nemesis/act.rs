@@ -70,13 +70,8 @@ pub(super) async fn begin(
         Act::Rolling => processes::rolling(world, step),
         Act::Pause(target) => processes::pause(world, target, random).await,
         Act::Power(target) => power::lose(world, target, step, random).await,
-        Act::Jump(target, seconds) => {
-            clock::turn(world, target, &format!("{seconds:+}"), random).await
-        }
-        Act::Drift(target, speed) => {
-            let turned = format!("+0 x{}.{:02}", speed / 100, speed % 100);
-            clock::turn(world, target, &turned, random).await
-        }
+        Act::Jump(target, seconds) => clock::turn(world, target, seconds, random).await,
+        Act::Drift(target, speed) => clock::drift(world, target, speed, random).await,
         Act::DiskFull(target) => disk::full(world, target, step, random).await,
         Act::SlowSync(target, ms) => disk::slow(world, target, ms, random).await,
         Act::FailSync(target) => disk::fail(world, target, step, random).await,

@@ -5,50 +5,92 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::task::JoinHandle;
 
 use super::{
     Target,
     act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
 };
-use crate::world::{World, WorldError};
+use crate::{
+    inject::clock::Clock,
+    world::{World, WorldError},
+};
 
 /// A clock that is this far off was moved.
 const MOVED: Duration = Duration::from_millis(500);
+/// How often a clock that drifts is turned.
+const MOMENT: Duration = Duration::from_millis(50);
 /// How much of a log is looked at.
 const TAIL: u64 = 64 << 10;
 
+/// Clocks jump.
 pub(super) async fn turn(
     world: &mut World,
     target: Target,
-    by: &str,
+    seconds: i64,
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
-    for node in &nodes {
-        let turned = world.clock(*node)?.turn(by);
+    for clock in clocks(world, &nodes)? {
+        let turned = clock.turn(seconds * 1_000);
         turned.map_err(|error| NotBegun::skipped(format!("the clock's file: {error}")))?;
     }
     let mut targets = names(world, &nodes);
-    targets.push(by.to_owned());
-    Ok(Begun { targets, undo: Box::new(Turned { nodes }) })
+    targets.push(format!("{seconds:+} s"));
+    Ok(Begun { targets, undo: Box::new(Turned { nodes, drift: None }) })
+}
+
+/// Clocks go at so many hundredths of their speed.
+pub(super) async fn drift(
+    world: &mut World,
+    target: Target,
+    speed: u32,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    let nodes = meant(world, target, random).await?;
+    let clocks = clocks(world, &nodes)?;
+    let began = Instant::now();
+    let drift = tokio::spawn(async move {
+        loop {
+            let elapsed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let ahead = elapsed * (i64::from(speed) - 100) / 100;
+            for clock in &clocks {
+                // The next moment tries again.
+                let _ = clock.turn(ahead);
+            }
+            tokio::time::sleep(MOMENT).await;
+        }
+    });
+    let mut targets = names(world, &nodes);
+    targets.push(format!("at {speed} %"));
+    Ok(Begun { targets, undo: Box::new(Turned { nodes, drift: Some(drift) }) })
+}
+
+fn clocks(world: &World, nodes: &[usize]) -> Result<Vec<Clock>, NotBegun> {
+    Ok(nodes.iter().map(|node| world.clock(*node).cloned()).collect::<Result<_, _>>()?)
 }
 
 struct Turned {
     nodes: Vec<usize>,
+    drift: Option<JoinHandle<()>>,
 }
 
 impl Undo for Turned {
     fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
         Box::pin(async move {
+            if let Some(drift) = self.drift {
+                drift.abort();
+                let _ = drift.await;
+            }
             let mut wrong = 0;
             for node in &self.nodes {
                 wrong += u64::from(reads_another(world, *node));
                 let clock = world.clock(*node)?;
                 let file = world.cluster.nodes()[*node].dir.join("clock");
-                clock.turn("+0").map_err(|source| WorldError::File { file, source })?;
+                clock.set_right().map_err(|source| WorldError::File { file, source })?;
             }
             Ok(felt("wrong_clocks", wrong))
         })
