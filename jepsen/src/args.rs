@@ -18,6 +18,13 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Runs workloads under faults on a new cluster, and judges what was seen.
     Run(RunArgs),
+    /// Runs all workloads under one nemesis after the other, and adds it all up.
+    Campaign(CampaignArgs),
+    /// Writes the pages about runs that were: of one history, one run, or a campaign.
+    Report {
+        /// A history, or a directory that a run or a campaign left.
+        of: PathBuf,
+    },
     /// Judges a history that was written before.
     Check {
         /// A file of JSON lines, as history.md has them.
@@ -52,6 +59,41 @@ pub(crate) struct RunArgs {
     /// `cluster.json` in it. Nothing is injected then.
     #[arg(long, value_name = "CONFIG")]
     pub(crate) against: Option<PathBuf>,
+    /// The `holdfast` to run; otherwise the one beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct CampaignArgs {
+    /// Faults, with commas between them; otherwise every kind.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) nemesis: Vec<Nemesis>,
+    /// How long clients work in each run.
+    #[arg(long, value_name = "M", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    pub(crate) minutes: u64,
+    /// The same in seconds, for runs of less than a minute.
+    #[arg(long, value_name = "S", conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    pub(crate) seconds: Option<u64>,
+    /// From which the seed of each run follows: the place of its nemesis is added.
+    #[arg(long, value_name = "X")]
+    pub(crate) seed: u64,
+    /// A new directory for everything.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// 3 in three data centres, or 5 as two, two and one.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = nodes)]
+    pub(crate) nodes: usize,
+    /// How packets travel. `auto` takes the switch where it is to be had.
+    #[arg(long, value_name = "KIND", default_value = "auto")]
+    pub(crate) network: Network,
+    /// A nemesis whose faults cannot be had on this machine is told and counted as skipped, and does not
+    /// make the whole unknown.
+    #[arg(long)]
+    pub(crate) allow_skipped: bool,
+    /// A file to which a row about the campaign is added.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runs_file: Option<PathBuf>,
     /// The `holdfast` to run; otherwise the one beside this program.
     #[arg(long, value_name = "FILE")]
     pub(crate) program: Option<PathBuf>,

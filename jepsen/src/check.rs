@@ -102,3 +102,8 @@ pub fn together(checks: &[Check]) -> Verdict {
         })
     })
 }
+
+/// Whether a checker of this name judges a workload.
+pub fn is_workload(name: &str) -> bool {
+    WORKLOADS.iter().any(|(workload, _)| *workload == name)
+}

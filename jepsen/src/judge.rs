@@ -1,15 +1,15 @@
 //! What the nodes themselves show after a run, and what is left of it.
 
-use serde_json::json;
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     path::Path,
 };
 
 use crate::{
     check::leak::{self, Needle},
+    inject::disk,
+    left::Left,
     run::{Options, Outcome},
     verdict::Verdict,
     world::World,
@@ -96,35 +96,20 @@ fn leaks(world: &World, canary: &str) -> Verdict {
     }
 }
 
-/// Leaves the verdicts beside the history, and of a run that did not pass everything else too.
-pub fn leave(options: &Options, world: &mut World, outcome: &Outcome) {
-    let verdicts: BTreeMap<&str, &Verdict> = outcome
-        .judgements
-        .iter()
-        .map(|judgement| (judgement.name.as_str(), &judgement.verdict))
-        .collect();
-    let text = json!({
-        "verdict": outcome.verdict.word(),
-        "network": outcome.network,
-        "seed": options.seed,
-        "nemesis": options.nemesis.name(),
-        "seconds": options.length.as_secs(),
-        "nodes": options.nodes,
-        "repeat": repeat(options),
-        "checkers": verdicts,
-    });
+/// Leaves the verdicts beside the history, and of a run that did not pass what the nodes left too: their logs,
+/// settings and data. Says whether all of that is there, so that the cluster itself can go.
+pub fn leave(options: &Options, begun: Left, world: &World, outcome: &Outcome) -> bool {
+    let left = begun.judged(&outcome.network, &outcome.judgements);
     // What cannot be left is missing there, and the verdict is printed anyway.
-    let _ = write(&options.out.join("verdict.json"), &format!("{text:#}\n"));
-    if outcome.verdict != Verdict::Pass {
-        let _ = world.cluster.kill_all();
-        for node in 0..world.count() {
-            let from = world.data(node);
-            let to = options.out.join("data").join(world.name(node));
-            let _ = copy(&from, &to);
-            let log = world.cluster.nodes()[node].log();
-            let _ = fs::copy(log, options.out.join(format!("{}.log", world.name(node))));
-        }
+    let written = left.write(&options.out).is_ok();
+    if outcome.verdict == Verdict::Pass {
+        return written;
     }
+    let each = world.cluster.nodes().iter().map(|node| {
+        let to = options.out.join("nodes").join(&node.plan.name);
+        copy(&node.dir, &to)
+    });
+    each.fold(written, |all, copied| all & copied.is_ok())
 }
 
 /// The one command that makes the same run again.
@@ -146,18 +131,16 @@ pub fn repeat(options: &Options) -> String {
     )
 }
 
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    File::create(file)?.write_all(text.as_bytes())
-}
-
+/// Copies a directory and everything that is in it and mounted there, but for images of disks: what is on those
+/// is copied from where they are mounted.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
             copy(&entry.path(), &target)?;
-        } else {
+        } else if kind.is_file() && !disk::is_image(&entry.path()) {
             fs::copy(entry.path(), target)?;
         }
     }

@@ -15,15 +15,25 @@
 //! | [`workload`] | what clients do |
 //! | [`run`] | one run, from the first process to the verdict |
 //! | [`judge`] | what nodes left behind |
+//! | [`left`] | what a run says about itself |
+//! | [`figures`] | what a history amounts to |
+//! | [`campaign`] | all nemeses one after the other |
+//! | [`report`] | pages about runs, for people |
+//! | [`stop`] | Ctrl-C, and nothing that stays behind |
 //! | [`verdict`] | pass, fail, unknown |
 
+pub mod campaign;
 pub mod check;
+pub mod figures;
 pub mod history;
 pub mod inject;
 pub mod judge;
+pub mod left;
 pub mod nemesis;
 pub mod net;
+pub mod report;
 pub mod run;
+pub mod stop;
 pub mod verdict;
 pub mod workload;
 pub mod world;

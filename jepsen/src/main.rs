@@ -2,14 +2,18 @@
 
 mod args;
 
-use args::{Args, Command, Network, RunArgs};
+use args::{Args, CampaignArgs, Command, Network, RunArgs};
 use clap::Parser;
 use jepsen::{
+    campaign::Campaign,
     check::{self, Check},
     history::History,
+    inject::rations,
     judge,
     nemesis::Nemesis,
+    report::{self, Entry},
     run::{self, Options, Outcome},
+    stop::{self, Stop},
     verdict::Verdict,
     workload::Access,
 };
@@ -26,8 +30,15 @@ use std::{
 type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
-    let verdict = match Args::parse().command {
+    let command = Args::parse().command;
+    if matches!(command, Command::Run(_) | Command::Campaign(_)) {
+        stop::own_mounts();
+        rations::sweep();
+    }
+    let verdict = match command {
         Command::Run(args) => run(&args),
+        Command::Campaign(args) => campaign(args),
+        Command::Report { of } => report(&of),
         Command::Check { history } => judge(&history),
     };
     match verdict {
@@ -52,7 +63,7 @@ fn run(args: &RunArgs) -> Result<Verdict, Failure> {
         out: std::path::absolute(&args.out)?,
     };
     let outcome = match &args.against {
-        None => run::run(&options)?,
+        None => run::run(&options, &Stop::by_signal(false)?.now)?,
         Some(_) if args.nemesis != Nemesis::None => {
             return Err("a cluster that exists is not harmed: leave --nemesis away".into());
         }
@@ -89,6 +100,74 @@ fn show(options: &Options, outcome: &Outcome) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn campaign(args: CampaignArgs) -> Result<Verdict, Failure> {
+    let mut nemeses = args.nemesis;
+    if nemeses.is_empty() {
+        nemeses = Nemesis::ALL.to_vec();
+    }
+    nemeses.sort_unstable();
+    nemeses.dedup();
+    let campaign = Campaign {
+        nemeses,
+        length: Duration::from_secs(args.seconds.unwrap_or(args.minutes * 60)),
+        seed: args.seed,
+        nodes: args.nodes,
+        proxy: args.network == Network::Proxy,
+        program: program(args.program.as_deref())?,
+        out: std::path::absolute(&args.out)?,
+        allow_skipped: args.allow_skipped,
+        runs_file: args.runs_file,
+    };
+    // Whoever cannot be told goes on all the same.
+    let verdict = campaign.run(&Stop::by_signal(true)?, |entry| drop(tell(&campaign, entry)))?;
+    let mut out = io::stdout().lock();
+    for reason in verdict.reasons().iter().filter(|reason| reason.starts_with("Ended early")) {
+        writeln!(out, "{reason}")?;
+    }
+    writeln!(out, "{}: {}", verdict.word(), campaign.out.join("summary.md").display())?;
+    Ok(verdict)
+}
+
+/// A line about a run of a campaign, and all about one that did not pass.
+fn tell(campaign: &Campaign, entry: &Entry) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let left = &entry.left;
+    let count = entry.figures.as_ref().map(|figures| figures.all).unwrap_or_default();
+    writeln!(
+        out,
+        "{:<11} {:<8} seed {}, network {}, {} operations, {} acknowledged",
+        left.nemesis, left.verdict, left.seed, left.network, count.operations, count.ok
+    )?;
+    for reason in &left.skipped {
+        writeln!(out, "            not to be had here: {reason}")?;
+    }
+    for (name, verdict) in left.checkers.iter().filter(|(_, verdict)| **verdict != Verdict::Pass) {
+        writeln!(out, "            {name}: {}", verdict.word())?;
+        for reason in verdict.reasons() {
+            writeln!(out, "              {reason}")?;
+        }
+    }
+    if left.verdict != "pass" && left.skipped.is_empty() {
+        let dir = campaign.out.join(&entry.dir);
+        writeln!(out, "            everything is in {}; again: {}", dir.display(), left.repeat)?;
+    }
+    Ok(())
+}
+
+fn report(of: &Path) -> Result<Verdict, Failure> {
+    let mut out = io::stdout().lock();
+    if of.is_dir() {
+        let entries = report::directory(of)?;
+        if entries.is_empty() {
+            return Err(format!("{} holds no run and no campaign", of.display()).into());
+        }
+        writeln!(out, "{}", of.join("index.html").display())?;
+        return Ok(report::together(&entries));
+    }
+    writeln!(out, "{}", report::history(of)?.display())?;
+    Ok(Verdict::Pass)
 }
 
 /// The `holdfast` that is named, or the one beside this program.

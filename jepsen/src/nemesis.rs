@@ -14,9 +14,11 @@ mod power;
 mod processes;
 mod starve;
 mod transfer;
+mod trial;
 
 pub use drive::drive;
-pub use plan::{Act, Plan, Step, Target};
+pub use plan::{Act, Plan, Role, Step, Target};
+pub use trial::missing;
 
 /// A kind of faults.
 #[derive(

@@ -14,6 +14,7 @@ use crate::{
     check,
     history::{Fault, History, Phase, Recorder, State},
     judge::{self, Judgement},
+    left::{self, Left},
     nemesis::{self, Nemesis, Plan},
     net::{End, Layout, Net},
     verdict::Verdict,
@@ -88,14 +89,25 @@ pub enum RunError {
     /// The cluster.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The plan.
+    #[error("{}: {source}", file.display())]
+    Plan {
+        /// Its file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Ctrl-C.
+    #[error("interrupted before the cluster served")]
+    Interrupted,
 }
 
-/// Runs. The calling thread must not be one of a runtime: the clients get a runtime of their own, inside
-/// the network.
+/// Runs, until `stop` is said at most: then what was seen is unknown. The calling thread must not be one of a
+/// runtime: the clients get a runtime of their own, inside the network.
 ///
 /// # Errors
 /// The harness could not even begin.
-pub fn run(options: &Options) -> Result<Outcome, RunError> {
+pub fn run(options: &Options, stop: &CancellationToken) -> Result<Outcome, RunError> {
     let out = |source| RunError::Out { dir: options.out.clone(), source };
     fs::create_dir_all(&options.out).map_err(out)?;
     let layout = layout(options)?;
@@ -109,7 +121,7 @@ pub fn run(options: &Options) -> Result<Outcome, RunError> {
             .enable_all()
             .build()
             .map_err(RunError::Runtime)?;
-        runtime.block_on(within(options, inside))
+        runtime.block_on(within(options, inside, stop))
     })?
 }
 
@@ -125,10 +137,16 @@ fn layout(options: &Options) -> Result<Layout, crate::net::LayoutError> {
     format!("{places} {last}:n{},{distance}", options.nodes + 1).parse()
 }
 
-async fn within(options: &Options, net: Arc<Net>) -> Result<Outcome, RunError> {
-    let history = options.out.join("history.jsonl");
+async fn within(
+    options: &Options,
+    net: Arc<Net>,
+    stop: &CancellationToken,
+) -> Result<Outcome, RunError> {
+    let begun = Left::of(options);
+    let history = options.out.join(left::HISTORY);
     let recorder = Recorder::create(&history)?;
     let plan = Plan::of(options.nemesis, options.seed, options.length, options.nodes);
+    write_plan(options, &plan)?;
     let network = net.kind().to_owned();
     let wanted = Wanted {
         program: options.program.clone(),
@@ -137,29 +155,55 @@ async fn within(options: &Options, net: Arc<Net>) -> Result<Outcome, RunError> {
         disks: matches!(options.nemesis, Nemesis::Power | Nemesis::Disk | Nemesis::Mix),
         clocks: matches!(options.nemesis, Nemesis::Clock | Nemesis::Mix),
     };
-    let mut world = World::start(net, &wanted).await?;
+    let started = tokio::select! {
+        started = World::start(net, &wanted) => started,
+        () = stop.cancelled() => return Err(RunError::Interrupted),
+    };
+    let mut world = started?;
     recorder.run(&crate::history::Run {
         seed: options.seed,
         nemesis: options.nemesis.name().to_owned(),
         plan: plan.written(),
         network: network.clone(),
-        commit: commit(),
+        commit: begun.commit.clone(),
         nodes: (0..world.count()).map(|node| world.name(node)).collect(),
         workloads: options.workloads.iter().map(|kind| kind.name().to_owned()).collect(),
     });
     let canary = format!("{:032x}", rand::random::<u128>());
     let arena = Arena::new(recorder.clone(), world.access()?, &canary, options.seed);
-    let mut judgements = go_through(options, &plan, &mut world, &arena).await;
+    let mut judgements = tokio::select! {
+        judgements = go_through(options, &plan, &mut world, &arena) => judgements,
+        () = stop.cancelled() => vec![harness("interrupted")],
+    };
     // What is on disks is looked at when nobody writes there any more.
     world.cluster.kill_all().map_err(WorldError::from)?;
+    world.restore_disks();
     judgements.extend(judge::nodes(&world, &canary));
     recorder.finish()?;
     judgements.extend(read(&history));
     let verdict =
         judgements.iter().fold(Verdict::Pass, |all, judgement| all.and(judgement.verdict.clone()));
     let outcome = Outcome { judgements, verdict, network, history };
-    judge::leave(options, &mut world, &outcome);
+    let left = judge::leave(options, begun, &world, &outcome);
+    // Its disks are unmounted first: what is removed then are files of this run only.
+    drop(world);
+    if left {
+        let _ = fs::remove_dir_all(&wanted.dir);
+    }
     Ok(outcome)
+}
+
+/// The plan in a file of its own: what was to happen, also if nothing came of it.
+fn write_plan(options: &Options, plan: &Plan) -> Result<(), RunError> {
+    let file = options.out.join("plan.json");
+    let text = serde_json::json!({
+        "nemesis": options.nemesis,
+        "seed": options.seed,
+        "seconds": options.length.as_secs(),
+        "nodes": options.nodes,
+        "faults": plan.written(),
+    });
+    fs::write(&file, format!("{text:#}\n")).map_err(|source| RunError::Plan { file, source })
 }
 
 /// From the first client to the last look.
@@ -283,7 +327,7 @@ pub fn against(options: &Options, access: Access) -> Result<Outcome, RunError> {
 }
 
 async fn beside(options: &Options, access: Access) -> Result<Outcome, RunError> {
-    let history = options.out.join("history.jsonl");
+    let history = options.out.join(left::HISTORY);
     let recorder = Recorder::create(&history)?;
     recorder.run(&crate::history::Run {
         seed: options.seed,
@@ -330,13 +374,17 @@ fn read(file: &Path) -> Vec<Judgement> {
     }
 }
 
-/// The commit of the sources, where there are any.
-fn commit() -> String {
+/// The commit of the sources, where there are any; with a `+` if something else than a text was changed since.
+pub fn commit() -> String {
     let git = |args: &[&str]| {
         let output = std::process::Command::new("git").args(args).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
+        return "unknown".to_owned();
+    };
+    let same = git(&["diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)*.md"]).is_some();
+    if same { commit } else { commit + "+" }
 }
 
 /// Where a run of a campaign leaves what it leaves.

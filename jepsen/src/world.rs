@@ -13,7 +13,11 @@ use std::{
 };
 
 use crate::{
-    inject::{Skipped, clock::Clock, disk::LossyDisk},
+    inject::{
+        Skipped,
+        clock::Clock,
+        disk::{Ballast, LossyDisk},
+    },
     net::{End, Net, NetError},
     workload::Access,
 };
@@ -236,6 +240,19 @@ impl World {
         self.take_down(&[node], step)?;
         self.seats[node].down.remove(&step);
         Ok(())
+    }
+
+    /// Gives disks their power and their room back, wherever a fault was not taken back. Nothing may run on
+    /// them.
+    pub fn restore_disks(&self) {
+        for disk in self.disks.iter().flatten() {
+            if fs::read_dir(disk.path()).and_then(|mut entries| entries.next().transpose()).is_err()
+            {
+                // Where it stays off, whoever reads the disk says so.
+                let _ = disk.power_up();
+            }
+            let _ = Ballast::on(disk.path()).free();
+        }
     }
 
     fn start_if_due(&mut self, node: usize) -> Result<(), WorldError> {

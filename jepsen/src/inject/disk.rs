@@ -11,6 +11,14 @@ use std::{
 
 use super::{Skipped, run};
 
+/// How the names of images end.
+const IMAGE: &str = "image";
+
+/// Whether a file is the image of a disk: large, and mostly empty.
+pub fn is_image(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == IMAGE)
+}
+
 /// An ext4 in a file, mounted by a loop device. It can lose power: then everything that was not synced is
 /// gone. Unmounted when dropped.
 #[derive(Debug)]
@@ -25,7 +33,7 @@ impl LossyDisk {
     /// # Errors
     /// It needs rights or tools that are not there.
     pub fn mount(at: &Path, mib: u64) -> Result<LossyDisk, Skipped> {
-        let image = at.with_extension("image");
+        let image = at.with_extension(IMAGE);
         let made = fs::create_dir_all(at)
             .and_then(|()| fs::File::create(&image))
             .and_then(|file| file.set_len(mib << 20));

@@ -100,6 +100,20 @@ impl Drop for Ration {
     }
 }
 
+/// Removes groups of a harness that was killed.
+pub fn sweep() {
+    let parents = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"];
+    let entries = parents.iter().filter_map(|parent| fs::read_dir(parent).ok()).flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let made_by = name.to_str().and_then(|name| name.strip_prefix("holdfast-jepsen-"));
+        let made_by = made_by.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if made_by.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
 enum Version {
     One,
     Two,

@@ -97,6 +97,63 @@ pub enum Act {
     Files(Target),
 }
 
+/// Whom a plan means by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The leader of a group.
+    Leader,
+    /// A data centre.
+    DataCentre,
+    /// All nodes.
+    All,
+}
+
+impl Role {
+    /// For tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Leader => "leader",
+            Role::DataCentre => "data centre",
+            Role::All => "all nodes",
+        }
+    }
+}
+
+impl Act {
+    /// Whom it means, where that is more than some node or link.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Act::Cut(Shape::IsolatedLeader | Shape::DeafLeader | Shape::MuteLeader)
+            | Act::Transfer => Some(Role::Leader),
+            Act::Cut(Shape::DataCentre) => Some(Role::DataCentre),
+            Act::Flap(target)
+            | Act::Filter(target)
+            | Act::Kill(target)
+            | Act::Pause(target)
+            | Act::Power(target)
+            | Act::Jump(target, _)
+            | Act::Drift(target, _)
+            | Act::DiskFull(target)
+            | Act::SlowSync(target, _)
+            | Act::FailSync(target)
+            | Act::Processor(target, _)
+            | Act::Memory(target, _)
+            | Act::Files(target) => match target {
+                Target::Leader => Some(Role::Leader),
+                Target::Dc(_) => Some(Role::DataCentre),
+                Target::All => Some(Role::All),
+                Target::One(_) => None,
+            },
+            Act::Cut(_)
+            | Act::Packets(_)
+            | Act::Rolling
+            | Act::Corrupt(..)
+            | Act::Replace(_)
+            | Act::Drain(_) => None,
+        }
+    }
+}
+
 /// How packets are harmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,0 +1,264 @@
+//! Figures of a run, from its history alone: what was asked and answered, which faults there were, and for how
+//! long nobody could write.
+//!
+//! *Time without writes* after a fault is told twice. `first` lasts from the start of the fault to the first
+//! acknowledged write that was begun behind it, on any wallet. `every` lasts until each wallet that had been
+//! written before has been written again: a leader leads one group of wallets and not the others, so this is the
+//! one that shows what the fault cost. Both contain the pace of the clients and their patience with a node that
+//! does not answer; the cluster itself is at least as fast.
+
+use crate::{
+    history::{Event, Fault, History, Operation, Phase, Run, State, Type},
+    nemesis::{Act, Role},
+};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a run amounts to.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// What was run.
+    pub run: Run,
+    /// From the first event to the end of all faults.
+    pub length_ns: u64,
+    /// Operations by workload.
+    pub workloads: BTreeMap<String, Count>,
+    /// Operations of all workloads.
+    pub all: Count,
+    /// Acknowledged operations during which a fault was active.
+    pub under_fault: usize,
+    /// Faults, in the order of their starts.
+    pub faults: Vec<Span>,
+    /// How often all nodes lost power at once.
+    pub all_lost_power: usize,
+    /// The longest time without an acknowledged write on any wallet: when it began, and how long it was.
+    pub longest: Option<(u64, u64)>,
+    /// Time without writes for each fault that was installed and has a role.
+    pub outages: Vec<Outage>,
+}
+
+/// Operations by their ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Begun.
+    pub operations: usize,
+    /// Acknowledged.
+    pub ok: usize,
+    /// Decided against by a rule that the workload counts on.
+    pub refused: usize,
+    /// Did not happen.
+    pub fail: usize,
+    /// May have happened.
+    pub info: usize,
+}
+
+impl Count {
+    /// One operation more.
+    pub fn add(&mut self, operation: &Operation<'_>) {
+        self.operations += 1;
+        *match operation.outcome() {
+            Type::Ok => &mut self.ok,
+            Type::Fail if operation.refused() => &mut self.refused,
+            Type::Fail => &mut self.fail,
+            Type::Info | Type::Invoke => &mut self.info,
+        } += 1;
+    }
+}
+
+/// A fault from its start to its stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The op of its events.
+    pub fault: String,
+    /// Whether it was there.
+    pub state: State,
+    /// Why it was not.
+    pub reason: String,
+    /// Whom it met.
+    pub targets: Vec<String>,
+    /// Whom the plan meant by it.
+    pub role: Option<Role>,
+    /// When it began, in nanoseconds since the run did.
+    pub start_ns: u64,
+    /// When it was over.
+    pub stop_ns: u64,
+}
+
+/// How long nobody, or not everybody, could write after a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// The fault.
+    pub fault: String,
+    /// Whom it was meant for.
+    pub role: Role,
+    /// To the first acknowledged write on any wallet. None if there was none any more.
+    pub first_ns: Option<u64>,
+    /// Until each wallet was written again.
+    pub every_ns: Option<u64>,
+}
+
+/// An acknowledged write.
+struct Write<'a> {
+    key: &'a str,
+    begun_ns: u64,
+    ended_ns: u64,
+}
+
+impl Figures {
+    /// Reads them from a history. What it does not say is left empty.
+    pub fn of(history: &History) -> Figures {
+        let mut figures = Figures { run: run(history), ..Figures::default() };
+        let last = history.events().last().map_or(0, |(_, event)| event.time);
+        let heal = faults_in(history).find(|(_, fault)| fault.phase == Phase::Heal);
+        figures.length_ns = heal.map_or(last, |(event, _)| event.time);
+        figures.faults = spans(history, &figures.run, figures.length_ns);
+        let active = Active::of(&figures.faults);
+        for operation in history.operations() {
+            let of_workload = figures.workloads.entry(operation.invoke.workload.clone());
+            of_workload.or_default().add(&operation);
+            figures.all.add(&operation);
+            if let Some((_, answer)) = operation.ok()
+                && active.meets(operation.invoke.time, answer.time)
+            {
+                figures.under_fault += 1;
+            }
+        }
+        let nodes: BTreeSet<&str> = figures.run.nodes.iter().map(String::as_str).collect();
+        let of_all = |span: &&Span| {
+            let targets: BTreeSet<&str> = span.targets.iter().map(String::as_str).collect();
+            span.fault == "power" && span.state == State::Installed && targets == nodes
+        };
+        figures.all_lost_power = figures.faults.iter().filter(of_all).count();
+        let mut writes = writes(history);
+        writes.sort_by_key(|write| write.ended_ns);
+        figures.longest = longest(&writes, figures.length_ns);
+        figures.outages = figures.faults.iter().filter_map(|span| outage(span, &writes)).collect();
+        figures
+    }
+}
+
+fn run(history: &History) -> Run {
+    let written = history.events().map(|(_, event)| event);
+    let mut runs = written.filter(|event| event.workload == "nemesis" && event.op == "run");
+    runs.next().and_then(|event| Run::deserialize(&event.value).ok()).unwrap_or_default()
+}
+
+/// Events of faults that can be read. Whether all can be is the checkers' to say.
+fn faults_in(history: &History) -> impl Iterator<Item = (&Event, Fault)> {
+    history.events().filter_map(|(_, event)| Some((event, Fault::of(event)?.ok()?)))
+}
+
+/// Starts stand in the order of the plan, each once, so that a start's place tells whom the plan meant.
+fn spans(history: &History, run: &Run, until_ns: u64) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    for (event, fault) in faults_in(history) {
+        match fault.phase {
+            Phase::Start => {
+                let planned = run.plan.get(spans.len()).filter(|planned| planned.fault == event.op);
+                let act =
+                    planned.and_then(|planned| Act::deserialize(planned.more.get("act")?).ok());
+                let lasts = fault.state != State::Skipped;
+                if lasts {
+                    open.push(spans.len());
+                }
+                spans.push(Span {
+                    fault: event.op.clone(),
+                    state: fault.state,
+                    reason: fault.reason,
+                    targets: fault.targets,
+                    role: act.and_then(|act| act.role()),
+                    start_ns: event.time,
+                    stop_ns: if lasts { until_ns.max(event.time) } else { event.time },
+                });
+            }
+            Phase::Stop => {
+                let same = |number: &usize| {
+                    spans[*number].fault == event.op && spans[*number].targets == fault.targets
+                };
+                if let Some(place) = open.iter().position(same) {
+                    spans[open.remove(place)].stop_ns = event.time;
+                }
+            }
+            Phase::Heal | Phase::Healed => {}
+        }
+    }
+    spans
+}
+
+/// When at least one fault was active: spans that do not overlap, in order.
+struct Active(Vec<(u64, u64)>);
+
+impl Active {
+    fn of(faults: &[Span]) -> Active {
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for span in faults.iter().filter(|span| span.state != State::Skipped) {
+            match merged.last_mut() {
+                Some((_, end)) if *end >= span.start_ns => *end = (*end).max(span.stop_ns),
+                _ => merged.push((span.start_ns, span.stop_ns)),
+            }
+        }
+        Active(merged)
+    }
+
+    fn meets(&self, begun_ns: u64, ended_ns: u64) -> bool {
+        let next = self.0.partition_point(|(_, end)| *end < begun_ns);
+        self.0.get(next).is_some_and(|(start, _)| *start <= ended_ns)
+    }
+}
+
+fn writes(history: &History) -> Vec<Write<'_>> {
+    let of_records = |operation: &Operation<'_>| {
+        matches!(
+            (operation.invoke.workload.as_str(), operation.invoke.op.as_str()),
+            ("register", "cas") | ("set", "add") | ("once" | "chain" | "watch", "push" | "retry")
+        )
+    };
+    let acknowledged = history.operations().filter(of_records).filter_map(|operation| {
+        let (_, answer) = operation.ok()?;
+        let Event { key, time, .. } = operation.invoke;
+        Some(Write { key, begun_ns: *time, ended_ns: answer.time })
+    });
+    acknowledged.collect()
+}
+
+fn longest(writes: &[Write<'_>], until_ns: u64) -> Option<(u64, u64)> {
+    let first = writes.first()?.ended_ns;
+    let ends = writes.iter().map(|write| write.ended_ns).filter(|end| *end <= until_ns);
+    let mut gap = (first, 0);
+    let mut before = first;
+    for end in ends.chain([until_ns.max(first)]) {
+        if end - before > gap.1 {
+            gap = (before, end - before);
+        }
+        before = end;
+    }
+    Some(gap)
+}
+
+/// `writes` stand in the order of their ends.
+fn outage(span: &Span, writes: &[Write<'_>]) -> Option<Outage> {
+    let role = span.role.filter(|_| span.state == State::Installed)?;
+    let start = span.start_ns;
+    let behind = writes.partition_point(|write| write.ended_ns <= start);
+    let written: BTreeSet<&str> = writes[..behind].iter().map(|write| write.key).collect();
+    let mut again: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut first = None;
+    for write in writes[behind..].iter().filter(|write| write.begun_ns >= start) {
+        first.get_or_insert(write.ended_ns - start);
+        if written.contains(write.key) {
+            again.entry(write.key).or_insert(write.ended_ns - start);
+        }
+    }
+    let every = again.values().copied().max();
+    Some(Outage { fault: span.fault.clone(), role, first_ns: first, every_ns: every })
+}
+
+/// Of sorted values the one that so many hundredths of them do not exceed.
+pub fn percentile(sorted: &[u64], hundredths: usize) -> Option<u64> {
+    let rank = (sorted.len() * hundredths).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
+#[cfg(test)]
+mod tests;
