@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice fix bench fuzz controls
+.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice jepsen-slice fix bench fuzz controls jepsen
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ build: setup ## target/release/holdfast
 demo: build ## a cluster of three processes loses its leader, and gives everything back
 	target/release/holdfast demo $(ARGS)
 
-test: format clippy docs tidy unit fuzz-slice ## the whole gate; changes nothing
+test: format clippy docs tidy unit fuzz-slice jepsen-slice ## the whole gate; changes nothing
 
 format:
 	$(CARGO) fmt --all --check
@@ -44,6 +44,19 @@ fuzz-slice: setup # a minute of all targets together, the same inputs each time
 
 fuzz: setup ## an hour of fuzzing; SECONDS_EACH=N for another time for each target
 	@bash xtask/fuzz.sh $(or $(SECONDS_EACH),514)
+
+jepsen-slice: setup # each nemesis once, the same seeds each time: about 5 minutes
+	@bash xtask/setup.sh test
+	$(CARGO) build --release --locked --package cli --package jepsen
+	@rm -rf target/jepsen/slice
+	target/release/jepsen campaign --seconds 15 --seed 100 --allow-skipped --out target/jepsen/slice
+
+jepsen: build ## a campaign of chaos, about an hour; SEED=N, MINUTES=N for each nemesis, NODES=5
+	@bash xtask/setup.sh test
+	$(CARGO) build --release --locked --package jepsen
+	target/release/jepsen campaign --minutes $(or $(MINUTES),4) --nodes $(or $(NODES),3) \
+	    --seed $(or $(SEED),$(shell date +%s)) --runs-file jepsen/RUNS.md \
+	    --out target/jepsen/$(shell date -u +%Y%m%d-%H%M%S)
 
 controls: build ## shows that the tests of durability and repair fail where the protection is taken out
 	@bash xtask/controls.sh $(CONTROLS)

@@ -6,8 +6,8 @@
 #    takes about 12 minutes on two cores and cargo would repeat them for every profile and feature.
 # 3. .cargo/config.toml (not committed), which tells cargo where both are.
 # 4. With the argument `test`: python3 and its package `cryptography`, for the second reader of the
-#    frozen formats; libfaketime, to turn nodes' clocks with; and what tests/interop/ names, clients and
-#    testers that others wrote, in the cache.
+#    frozen formats; libfaketime, to turn nodes' clocks with; the tools by which jepsen/ injects faults; and
+#    what tests/interop/ names, clients and testers that others wrote, in the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,6 +67,20 @@ fi
 
 if [ "${1:-}" = test ] && ! compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null; then
     apt_install faketime || say "libfaketime is missing; the test that turns clocks will be skipped"
+fi
+
+# What jepsen/ injects faults with, each with the Debian package it is in.
+missing_tools() {
+    local tool
+    for tool in strace:strace ip:iproute2 nft:nftables mkfs.ext4:e2fsprogs unshare:util-linux mount:mount; do
+        PATH="$PATH:/usr/sbin:/sbin" command -v "${tool%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
+    done
+}
+
+if [ "${1:-}" = test ]; then
+    mapfile -t missing < <(missing_tools)
+    [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}" ||
+        say "these packages are missing: ${missing[*]}; faults of jepsen/ that need them will be skipped"
 fi
 
 interop="$cache/interop-$(cat tests/interop/requirements.txt tests/interop/package-lock.json | sha256sum | cut -c1-16)"

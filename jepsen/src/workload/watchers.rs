@@ -62,14 +62,17 @@ struct Watcher {
     name: String,
     wallet: Wallet,
     client: Client,
+    /// Whether a watch has told it where it begins.
+    told: bool,
 }
 
 impl Watcher {
     /// Watches until there is nothing more to come for now.
     async fn watch(mut self, key: String, end: CancellationToken) -> Watcher {
         loop {
-            let Watcher { name, wallet, client } = &mut self;
+            let Watcher { name, wallet, client, told } = &mut self;
             let watching = wallet.watch(|report| {
+                *told = true;
                 see(client, &key, name, report);
                 ControlFlow::Continue(())
             });
@@ -83,8 +86,9 @@ impl Watcher {
 
     /// Watches up to a commit, and says how far it came.
     async fn catch_up(&mut self, key: &str, seq: u64) -> Result<(), ClientError> {
-        let Watcher { name, wallet, client } = self;
-        if wallet.summary()?.seq < seq {
+        let Watcher { name, wallet, client, told } = self;
+        // One that could not watch while the faults lasted begins here.
+        if !*told || wallet.summary()?.seq < seq {
             let watching = wallet.watch(|report| {
                 see(client, key, name, report);
                 if report.seq < seq { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -119,7 +123,7 @@ async fn work(arena: &Arena) -> Option<Watched> {
     for number in 0..WATCHERS {
         let wallet = arena.device(&code, arena.access.only(number)).await?;
         let name = format!("{key}-watcher-{number}");
-        let watcher = Watcher { name, wallet, client: arena.recorder.client("watch") };
+        let watcher = Watcher { name, wallet, client: arena.recorder.client("watch"), told: false };
         watching.spawn(watcher.watch(key.clone(), end.clone()));
     }
     let pushed = Arc::new(AtomicUsize::new(0));
