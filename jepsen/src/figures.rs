@@ -2,13 +2,14 @@
 //! long nobody could write.
 //!
 //! *Time without writes* after a fault is told twice. `first` lasts from the start of the fault to the first
-//! acknowledged write that was begun behind it, on any wallet. `every` lasts until each wallet that had been
-//! written before has been written again: a leader leads one group of wallets and not the others, so this is the
-//! one that shows what the fault cost. Both contain the pace of the clients and their patience with a node that
-//! does not answer; the cluster itself is at least as fast.
+//! acknowledged write that was begun behind it, on any wallet. `every` lasts until such a write in each group whose
+//! wallets had been written before: a leader leads one group and not the others, so this is the one that shows
+//! what the fault cost. (Of a history that does not say where a wallet lives, each wallet counts as a group.) Both
+//! contain the pace of the clients and their patience with a node that does not answer; the cluster itself is at
+//! least as fast.
 
 use crate::{
-    history::{Event, Fault, History, Operation, Phase, Run, State, Type},
+    history::{Event, Fault, History, Home, Operation, Phase, Run, State, Type},
     nemesis::{Act, Role},
 };
 use serde::Deserialize;
@@ -93,13 +94,21 @@ pub struct Outage {
     pub role: Role,
     /// To the first acknowledged write on any wallet. None if there was none any more.
     pub first_ns: Option<u64>,
-    /// Until each wallet was written again.
+    /// Until there was one in each group again.
     pub every_ns: Option<u64>,
+}
+
+/// Where a wallet lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place<'a> {
+    Group(u64),
+    Wallet(&'a str),
 }
 
 /// An acknowledged write.
 struct Write<'a> {
-    key: &'a str,
+    /// The group of its wallet; the wallet where that is not known.
+    place: Place<'a>,
     begun_ns: u64,
     ended_ns: u64,
 }
@@ -214,10 +223,16 @@ fn writes(history: &History) -> Vec<Write<'_>> {
             ("register", "cas") | ("set", "add") | ("once" | "chain" | "watch", "push" | "retry")
         )
     };
+    let homes = history.events().filter_map(|(_, event)| {
+        let about = event.workload == "nemesis" && event.op == "wallet";
+        about.then(|| Home::deserialize(&event.value).ok())?
+    });
+    let homes: BTreeMap<String, u64> = homes.map(|home| (home.key, home.group)).collect();
     let acknowledged = history.operations().filter(of_records).filter_map(|operation| {
         let (_, answer) = operation.ok()?;
         let Event { key, time, .. } = operation.invoke;
-        Some(Write { key, begun_ns: *time, ended_ns: answer.time })
+        let place = homes.get(key).map_or(Place::Wallet(key), |group| Place::Group(*group));
+        Some(Write { place, begun_ns: *time, ended_ns: answer.time })
     });
     acknowledged.collect()
 }
@@ -241,13 +256,13 @@ fn outage(span: &Span, writes: &[Write<'_>]) -> Option<Outage> {
     let role = span.role.filter(|_| span.state == State::Installed)?;
     let start = span.start_ns;
     let behind = writes.partition_point(|write| write.ended_ns <= start);
-    let written: BTreeSet<&str> = writes[..behind].iter().map(|write| write.key).collect();
-    let mut again: BTreeMap<&str, u64> = BTreeMap::new();
+    let written: BTreeSet<Place<'_>> = writes[..behind].iter().map(|write| write.place).collect();
+    let mut again: BTreeMap<Place<'_>, u64> = BTreeMap::new();
     let mut first = None;
     for write in writes[behind..].iter().filter(|write| write.begun_ns >= start) {
         first.get_or_insert(write.ended_ns - start);
-        if written.contains(write.key) {
-            again.entry(write.key).or_insert(write.ended_ns - start);
+        if written.contains(&write.place) {
+            again.entry(write.place).or_insert(write.ended_ns - start);
         }
     }
     let every = again.values().copied().max();

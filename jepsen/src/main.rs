@@ -195,6 +195,7 @@ fn existing(config: &Path) -> Result<Access, Failure> {
     let description = Description::load(dir)?;
     Ok(Access {
         ca_pem: fs::read_to_string(&description.ca)?,
+        wallet_groups: None,
         names: description.nodes.into_iter().map(|node| node.name).collect(),
         endpoints: description.endpoints,
     })

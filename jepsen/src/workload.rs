@@ -8,6 +8,7 @@ use client::{
     Settings, Unavailable, Wallet,
 };
 use rand::{RngExt, rngs::StdRng};
+use server::cluster::group_of;
 use std::{
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::history::{Open, Recorder};
+use crate::history::{Home, Open, Recorder};
 
 mod chain;
 mod devices;
@@ -112,6 +113,8 @@ pub struct Access {
     pub names: Vec<String>,
     /// The authority's certificate.
     pub ca_pem: String,
+    /// How many groups have wallets, where that is known.
+    pub wallet_groups: Option<u32>,
 }
 
 impl Access {
@@ -230,6 +233,14 @@ impl Arena {
             tokio::time::sleep(AGAIN).await;
         }
         None
+    }
+
+    /// Writes down where a wallet lives.
+    fn home(&self, key: &str, wallet: &Wallet) {
+        if let Some(groups) = self.access.wallet_groups {
+            let group = group_of(&wallet.id(), groups).into();
+            self.recorder.wallet(&Home { key: key.to_owned(), group });
+        }
     }
 
     /// One device more of a wallet. None once the run is over.

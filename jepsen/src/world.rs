@@ -112,6 +112,7 @@ impl World {
             endpoints: members.iter().map(|node| endpoints[*node].clone()).collect(),
             names: members.iter().map(|node| self.name(*node)).collect(),
             ca_pem,
+            wallet_groups: Some(WALLET_GROUPS),
         })
     }
 

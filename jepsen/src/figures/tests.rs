@@ -84,6 +84,24 @@ fn time_without_writes_ends_with_a_write_that_was_begun_behind_the_fault() {
 }
 
 #[test]
+fn of_wallets_whose_group_is_known_the_first_one_ends_the_time_without_writes() {
+    let mut events = vec![
+        fault("kill", 1_000, "start", &["n1"]),
+        harness("wallet", 10, json!({"key": "set-0", "group": 2})),
+        harness("wallet", 10, json!({"key": "set-1", "group": 3})),
+        harness("wallet", 10, json!({"key": "set-2", "group": 2})),
+    ];
+    for (client, key) in [(1, "set-0"), (2, "set-1"), (3, "set-2")] {
+        events.extend(push(client, key, 100, 200, Type::Ok));
+    }
+    events.extend(push(4, "set-1", 1_010, 1_020, Type::Ok));
+    events.extend(push(5, "set-2", 1_100, 1_800, Type::Ok));
+    events.extend(push(6, "set-0", 3_100, 3_800, Type::Ok));
+    let outage = &figures(killed_leader(), events).outages[0];
+    assert_eq!((outage.first_ns, outage.every_ns), (Some(20 * MS), Some(800 * MS)));
+}
+
+#[test]
 fn a_fault_behind_which_nobody_writes_has_no_end() {
     let figures = around_a_kill(&[push(3, "set-0", 900, 1_100, Type::Ok)]);
     assert_eq!(figures.outages[0].first_ns, None);

@@ -91,10 +91,21 @@ pub struct Leader {
     pub term: u64,
 }
 
+/// Where a wallet lives: the value of an event with op `wallet`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Home {
+    /// The wallet's key in the history.
+    pub key: String,
+    /// The number of the group that has it.
+    pub group: u64,
+}
+
 impl Fault {
     /// The fault that an event speaks of, if it speaks of one. A value of another shape is an error.
     pub fn of(event: &Event) -> Option<Result<Fault, serde_json::Error>> {
-        let about = event.workload == "nemesis" && event.op != "run" && event.op != "leader";
+        let about =
+            event.workload == "nemesis" && !["run", "leader", "wallet"].contains(&&*event.op);
         about.then(|| Fault::deserialize(&event.value))
     }
 }

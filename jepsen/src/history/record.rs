@@ -8,7 +8,7 @@
 //! An event's time is taken under the lock that orders the lines. A write that fails is kept and told by
 //! [`Recorder::finish`]; clients go on.
 
-use super::{Event, Fault, Leader, Nemesis, Process, Run, Type};
+use super::{Event, Fault, Home, Leader, Nemesis, Process, Run, Type};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
@@ -94,6 +94,11 @@ impl Recorder {
     /// Who leads a group.
     pub fn leader(&self, leader: &Leader) {
         self.nemesis("leader", leader);
+    }
+
+    /// Where a wallet lives.
+    pub fn wallet(&self, home: &Home) {
+        self.nemesis("wallet", home);
     }
 
     /// Hands everything written so far to the system, and says how many events there are. Operations that

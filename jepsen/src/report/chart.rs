@@ -2,8 +2,14 @@
 //! dark.
 
 use super::{timeline::Timeline, told};
-use crate::{figures::Span, history::State};
-use std::{collections::BTreeMap, fmt::Write};
+use crate::{
+    figures::Span,
+    history::{Leader, State},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 /// The width of the area that is drawn in, and what is left of it.
 const WIDTH: f64 = 960.0;
@@ -177,12 +183,11 @@ pub(super) fn faults(timeline: &Timeline, faults: &[Span]) -> String {
 
 /// Who led each group, as bars; a gap is a time in which nobody was known to lead.
 pub(super) fn leaders(timeline: &Timeline) -> String {
-    let mut groups: BTreeMap<u64, Vec<(u64, Option<&str>, u64)>> = BTreeMap::new();
-    for (time, leader) in &timeline.leaders {
-        let seen = (*time, leader.node.as_deref(), leader.term);
-        groups.entry(leader.group).or_default().push(seen);
+    let mut groups: BTreeMap<u64, Vec<&(u64, Leader)>> = BTreeMap::new();
+    for change in &timeline.leaders {
+        groups.entry(change.1.group).or_default().push(change);
     }
-    let nodes: std::collections::BTreeSet<&str> =
+    let nodes: BTreeSet<&str> =
         timeline.leaders.iter().filter_map(|(_, leader)| leader.node.as_deref()).collect();
     let mut inside = String::new();
     for (lane, (group, seen)) in groups.iter().enumerate() {
@@ -193,11 +198,11 @@ pub(super) fn leaders(timeline: &Timeline) -> String {
             LEFT - 6.0,
             top + BAR - 4.0
         );
-        let ends = seen.iter().skip(1).map(|(time, _, _)| *time).chain([timeline.end_ns]);
-        for ((time, node, term), end) in seen.iter().zip(ends) {
-            let Some(node) = node else { continue };
+        let ends = seen.iter().skip(1).map(|(time, _)| *time).chain([timeline.end_ns]);
+        for ((time, Leader { node, term, .. }), end) in seen.iter().zip(ends) {
+            let Some(node) = node.as_deref() else { continue };
             let (from, to) = (x(timeline, *time), x(timeline, end));
-            let place = nodes.iter().position(|known| known == node).unwrap_or(0) % 6;
+            let place = nodes.iter().position(|known| *known == node).unwrap_or(0) % 6;
             let width = (to - from).max(1.0);
             let name = escaped(node);
             let label = if width > 24.0 { name.as_str() } else { "" };

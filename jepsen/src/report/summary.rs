@@ -181,16 +181,16 @@ fn outages(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
     writeln!(
         page,
         "From the start of a fault to the first acknowledged write begun behind it: on any wallet, and \
-         on the last of all wallets that were written before.\n"
+         in the last of all groups whose wallets were written before.\n"
     )?;
     let columns = [
         "fault",
         "target",
         "faults",
-        "any: median",
+        "any wallet: median",
         "p99",
         "max",
-        "every: median",
+        "every group: median",
         "p99",
         "max",
         "never",

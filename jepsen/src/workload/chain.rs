@@ -30,6 +30,7 @@ pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
 async fn chain(arena: Arena) -> Result<(), ClientError> {
     let key = arena.key();
     let Some((first, code)) = arena.wallet(0).await else { return Ok(()) };
+    arena.home(&key, &first);
     let mut devices = JoinSet::new();
     devices.spawn(device(arena.clone(), key.clone(), first, 0));
     for number in 1..DEVICES {

@@ -29,6 +29,7 @@ async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
     while !arena.is_over() {
         let Some((mut wallet, code)) = arena.wallet(number).await else { break };
         let key = arena.key();
+        arena.home(&key, &wallet);
         let first = wallet.summary()?.seq;
         work(&arena, &key, &mut wallet).await;
         filled.push((key, wallet, code, first));

@@ -56,6 +56,7 @@ impl Filled {
 async fn fill(arena: &Arena) -> Option<Filled> {
     let key = arena.key();
     let (mut wallet, code) = arena.wallet(0).await?;
+    arena.home(&key, &wallet);
     let mut others = Vec::new();
     for number in 1..DEVICES {
         others.push(arena.device(&code, arena.access.beginning_at(number)).await?);

@@ -114,6 +114,7 @@ fn see(client: &Client, key: &str, watcher: &str, report: &PullReport) {
 async fn work(arena: &Arena) -> Option<Watched> {
     let key = arena.key();
     let (wallet, code) = arena.wallet(0).await?;
+    arena.home(&key, &wallet);
     let mut writers = vec![wallet];
     for number in 1..WRITERS {
         writers.push(arena.device(&code, arena.access.beginning_at(number)).await?);
