@@ -107,6 +107,11 @@ pub trait EngineView: Send + Sync {
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), Fault>;
+
+    /// Whether calls may wait for a device, so that they belong on threads where that is allowed.
+    fn blocks(&self) -> bool {
+        true
+    }
 }
 
 /// Three columns on something that keeps them.

@@ -2,12 +2,13 @@
 //!
 //! Each column is a map behind an `Arc`, so that a snapshot is one clone of a pointer, and a list of
 //! how to undo what is not durable yet, newest last. A crash walks that list back. What a real
-//! crash may leave of the un-synced writes is any prefix; this engine leaves the shortest one that
-//! the contract allows, which is the hardest case.
+//! crash may leave of the un-synced writes is any prefix: [`MemoryEngine::crash`] leaves the shortest
+//! one that the contract allows, which is the hardest case, and [`MemoryEngine::crash_leaving`] any
+//! other. A batch of which a disk has written a part (a torn last record) is not there at all.
 //!
 //! For models and simulation: nothing here survives the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,43 +34,86 @@ pub enum Crash {
 /// Three maps and what it takes to undo their last changes.
 #[derive(Default)]
 pub struct MemoryEngine {
-    columns: Mutex<[ColumnState; 3]>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    columns: [ColumnState; 3],
+    /// How many batches were written.
+    batches: u64,
 }
 
 #[derive(Default)]
 struct ColumnState {
     map: Arc<Map>,
-    /// Keys and what stood there before, newest last.
-    undo: Vec<(Vec<u8>, Before)>,
+    /// What the changes that are not durable took the place of, newest last.
+    undo: Vec<Undo>,
+}
+
+struct Undo {
+    /// The number of the batch.
+    batch: u64,
+    key: Vec<u8>,
+    before: Before,
+}
+
+/// Batches that are written and not durable, so that a crash may take them away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Of `Log` and `Meta`.
+    pub logged: usize,
+    /// Of `State`.
+    pub unlogged: usize,
 }
 
 impl ColumnState {
-    fn put(&mut self, key: &[u8], value: &[u8]) {
+    fn put(&mut self, batch: u64, key: &[u8], value: &[u8]) {
         let before = Arc::make_mut(&mut self.map).insert(key.to_vec(), value.into());
-        self.undo.push((key.to_vec(), before));
+        self.undo.push(Undo { batch, key: key.to_vec(), before });
     }
 
-    fn delete(&mut self, key: &[u8]) {
+    fn delete(&mut self, batch: u64, key: &[u8]) {
         if let Some(before) = Arc::make_mut(&mut self.map).remove(key) {
-            self.undo.push((key.to_vec(), Some(before)));
+            self.undo.push(Undo { batch, key: key.to_vec(), before: Some(before) });
         }
     }
 
-    fn delete_range(&mut self, from: &[u8], to: &[u8]) {
+    fn delete_range(&mut self, batch: u64, from: &[u8], to: &[u8]) {
         let keys: Vec<Vec<u8>> = range(&self.map, from, to).map(|(key, _)| key.clone()).collect();
         for key in keys {
-            self.delete(&key);
+            self.delete(batch, &key);
         }
     }
 
-    fn lose(&mut self) {
-        while let Some((key, before)) = self.undo.pop() {
+    /// Loses the batches from this number on. What is left has reached the disk.
+    fn lose(&mut self, from: u64) {
+        while let Some(Undo { key, before, .. }) = self.undo.pop_if(|undo| undo.batch >= from) {
             let map = Arc::make_mut(&mut self.map);
             match before {
                 Some(value) => map.insert(key, value),
                 None => map.remove(&key),
             };
         }
+        self.undo.clear();
+    }
+}
+
+impl State {
+    /// The columns of which a crash leaves one prefix.
+    fn kept_together(&mut self, logged: bool) -> impl Iterator<Item = &mut ColumnState> {
+        let columns = Column::ALL.into_iter().zip(&mut self.columns);
+        columns.filter(move |(column, _)| column.is_logged() == logged).map(|(_, state)| state)
+    }
+
+    /// The numbers of the batches that are not durable, in order.
+    fn pending(&mut self, logged: bool) -> BTreeSet<u64> {
+        self.kept_together(logged).flat_map(|column| &column.undo).map(|undo| undo.batch).collect()
+    }
+
+    fn lose(&mut self, logged: bool, kept: usize) {
+        let from = self.pending(logged).into_iter().nth(kept).unwrap_or(u64::MAX);
+        self.kept_together(logged).for_each(|column| column.lose(from));
     }
 }
 
@@ -79,29 +123,51 @@ impl MemoryEngine {
         MemoryEngine::default()
     }
 
-    /// Takes away what `crash` would. Snapshots taken before keep what they saw.
+    /// Takes away all that `crash` may. Snapshots taken before keep what they saw.
     pub fn crash(&self, crash: Crash) {
-        let mut columns = self.lock();
-        for column in Column::ALL {
-            if crash == Crash::Power || !column.is_logged() {
-                columns[column as usize].lose();
-            }
+        self.crash_leaving(crash, Pending::default());
+    }
+
+    /// As [`MemoryEngine::crash`], but for so many of the oldest batches that were not durable.
+    pub fn crash_leaving(&self, crash: Crash, left: Pending) {
+        let mut state = self.lock();
+        state.lose(false, left.unlogged);
+        if crash == Crash::Power {
+            state.lose(true, left.logged);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, [ColumnState; 3]> {
+    /// How many batches are not durable.
+    pub fn pending(&self) -> Pending {
+        let mut state = self.lock();
+        Pending { logged: state.pending(true).len(), unlogged: state.pending(false).len() }
+    }
+
+    /// What [`MemoryEngine::crash`] would leave under `key`.
+    pub fn after(&self, crash: Crash, column: Column, key: &[u8]) -> Option<Vec<u8>> {
+        let state = self.lock();
+        let ColumnState { map, undo } = &state.columns[column as usize];
+        let lost = crash == Crash::Power || !column.is_logged();
+        let value = match undo.iter().find(|undo| lost && undo.key == key) {
+            Some(undo) => undo.before.as_ref(),
+            None => map.get(key),
+        };
+        value.map(|value| value.to_vec())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held is a failed test; the maps are whole between changes.
-        self.columns.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pin(&self) -> Pinned {
-        Pinned { maps: self.lock().each_ref().map(|column| Arc::clone(&column.map)) }
+        Pinned { maps: self.lock().columns.each_ref().map(|column| Arc::clone(&column.map)) }
     }
 }
 
 impl EngineView for MemoryEngine {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.lock()[column as usize].map.get(key).map(|value| value.to_vec()))
+        Ok(self.lock().columns[column as usize].map.get(key).map(|value| value.to_vec()))
     }
 
     fn scan(
@@ -114,35 +180,40 @@ impl EngineView for MemoryEngine {
     ) -> Result<(), Fault> {
         self.pin().scan(column, from, to, direction, visit)
     }
+
+    fn blocks(&self) -> bool {
+        false
+    }
 }
 
 impl Engine for MemoryEngine {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), Fault> {
         batch.check(durability);
-        let mut columns = self.lock();
+        let mut state = self.lock();
+        state.batches += 1;
+        let State { columns, batches } = &mut *state;
         for change in batch.changes() {
             match change {
-                Change::Put { column, key, value } => columns[column as usize].put(key, value),
-                Change::Delete { column, key } => columns[column as usize].delete(key),
+                Change::Put { column, key, value } => {
+                    columns[column as usize].put(*batches, key, value);
+                }
+                Change::Delete { column, key } => columns[column as usize].delete(*batches, key),
                 Change::DeleteRange { column, from, to } => {
-                    columns[column as usize].delete_range(from, to)
+                    columns[column as usize].delete_range(*batches, from, to);
                 }
             }
         }
-        drop(columns);
+        drop(state);
         if durability == Durability::Synced { self.sync() } else { Ok(()) }
     }
 
     fn sync(&self) -> Result<(), Fault> {
-        let mut columns = self.lock();
-        for column in Column::ALL.into_iter().filter(|column| column.is_logged()) {
-            columns[column as usize].undo.clear();
-        }
+        self.lock().kept_together(true).for_each(|column| column.undo.clear());
         Ok(())
     }
 
     fn flush(&self, column: Column) -> Result<(), Fault> {
-        self.lock()[column as usize].undo.clear();
+        self.lock().columns[column as usize].undo.clear();
         Ok(())
     }
 
@@ -180,6 +251,10 @@ impl EngineView for Pinned {
                 _ => return Ok(()),
             }
         }
+    }
+
+    fn blocks(&self) -> bool {
+        false
     }
 }
 

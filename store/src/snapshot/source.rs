@@ -52,6 +52,11 @@ impl SnapshotSource {
         Ok(SnapshotSource { view, prefix, meta, frames: 0, rows: 0, stage: Stage::Header })
     }
 
+    /// Whether reading it may wait for a device: [`EngineView::blocks`].
+    pub fn blocks(&self) -> bool {
+        self.view.blocks()
+    }
+
     /// What it is of.
     pub fn meta(&self) -> &SnapshotMeta {
         &self.meta

@@ -24,7 +24,7 @@ enum Step {
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+pub(crate) enum Op {
     Put(Vec<u8>, Vec<u8>),
     Delete(Vec<u8>),
     DeleteRange(Vec<u8>, Vec<u8>),
@@ -34,7 +34,7 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(0..4_u8, 0..4)
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(key, value)| Op::Put(key, value)),
         1 => key().prop_map(Op::Delete),
@@ -55,7 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Ops to `Log` and `Meta` alternate; those to `State` stand alone.
-fn batch(ops: &[Op], columns: &[Column]) -> Batch {
+pub(crate) fn batch(ops: &[Op], columns: &[Column]) -> Batch {
     let mut batch = Batch::new();
     for (op, column) in ops.iter().zip(columns.iter().cycle()) {
         match op {
@@ -67,9 +67,9 @@ fn batch(ops: &[Op], columns: &[Column]) -> Batch {
     batch
 }
 
-type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(crate) type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn pairs(view: &dyn EngineView, column: Column) -> Pairs {
+pub(crate) fn pairs(view: &dyn EngineView, column: Column) -> Pairs {
     let mut pairs = Vec::new();
     for direction in [Direction::Forward, Direction::Reverse] {
         let mut seen = Vec::new();

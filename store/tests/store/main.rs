@@ -9,6 +9,7 @@ mod engines;
 mod formats;
 mod levels;
 mod model;
+mod power;
 mod receipts;
 mod replicas;
 mod restore;

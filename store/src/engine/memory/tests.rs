@@ -47,6 +47,26 @@ fn a_machine_that_dies_loses_what_was_not_synced() {
     assert_eq!(keys(&engine, Column::Meta), [b"two"]);
 }
 
+/// A disk may have written some of what it was not asked to: always the oldest.
+#[test]
+fn a_crash_can_leave_a_prefix() {
+    let engine = MemoryEngine::new();
+    for (column, key) in [(Column::Log, b"a"), (Column::Meta, b"b"), (Column::Log, b"c")] {
+        put(&engine, column, key, Durability::Buffered);
+    }
+    put(&engine, Column::State, b"d", Durability::Unlogged);
+    put(&engine, Column::State, b"e", Durability::Unlogged);
+    assert_eq!(engine.pending(), Pending { logged: 3, unlogged: 2 });
+    assert_eq!(engine.after(Crash::Power, Column::Log, b"a"), None);
+    assert_eq!(engine.after(Crash::Process, Column::Log, b"a").unwrap(), b"value");
+    engine.crash_leaving(Crash::Power, Pending { logged: 2, unlogged: 1 });
+    assert_eq!(keys(&engine, Column::Log), [b"a"]);
+    assert_eq!(keys(&engine, Column::Meta), [b"b"]);
+    assert_eq!(keys(&engine, Column::State), [b"d"]);
+    assert_eq!(engine.pending(), Pending::default(), "what is left is on the disk");
+    assert_eq!(engine.after(Crash::Power, Column::Log, b"a").unwrap(), b"value");
+}
+
 #[test]
 #[should_panic(expected = "the column state is not written as Buffered")]
 fn a_column_is_written_only_as_it_is_meant_to_be() {
