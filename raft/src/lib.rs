@@ -32,6 +32,7 @@ mod fatal;
 mod frozen;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod host;
 mod identity;
 mod level;
 pub mod listener;

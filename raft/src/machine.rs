@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -14,11 +14,13 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use store::{Column, Engine, Fault, Machine, SnapshotError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::Span;
 use types::GroupId;
 
 use crate::evidence;
 use crate::fatal::{End, FatalSignal};
+use crate::host::offload;
 use crate::log::{RUN_BYTES, entry};
 use crate::metrics::GroupMetrics;
 use crate::snapshot::{MetaOnly, SnapshotData};
@@ -82,11 +84,11 @@ impl Cell {
         work: impl FnOnce(&mut Machine) -> Result<T, Fault> + Send + 'static,
     ) -> io::Result<T> {
         let cell = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = offload(self.engine.blocks(), move || {
             let result = work(&mut cell.machine());
             result.map_err(|fault| cell.stop(&fault))
         });
-        done.await.map_err(io::Error::other)?
+        done.await?
     }
 
     /// Runs an install off the async threads. A refused snapshot is an error, but no fault.
@@ -95,7 +97,7 @@ impl Cell {
         work: impl FnOnce(&mut Machine) -> Result<(), SnapshotError> + Send + 'static,
     ) -> io::Result<()> {
         let cell = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = offload(self.engine.blocks(), move || {
             work(&mut cell.machine()).map_err(|error| match error {
                 SnapshotError::Fault(fault) => cell.stop(&fault),
                 refused @ SnapshotError::Refused(_) => {
@@ -103,16 +105,16 @@ impl Cell {
                 }
             })
         });
-        done.await.map_err(io::Error::other)?
+        done.await?
     }
 
     /// Makes everything applied so far durable.
     pub(crate) async fn flush(self: &Arc<Self>) -> io::Result<()> {
         let cell = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = offload(self.engine.blocks(), move || {
             cell.engine.flush(Column::State).map_err(|fault| cell.stop(&fault))
         });
-        done.await.map_err(io::Error::other)?
+        done.await?
     }
 
     /// Whoever holds this is sending the state to another replica.

@@ -1,7 +1,6 @@
 //! What this crate counts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -239,8 +238,8 @@ impl LogMetrics {
         }
     }
 
-    pub(crate) fn synced(&self, took: Duration, entries: usize, bytes: usize) {
-        self.times.end(took);
+    pub(crate) fn synced(&self, entries: usize, bytes: usize) {
+        let took = self.times.end();
         self.syncs.inc();
         self.sync_seconds.observe(took.as_secs_f64());
         if entries > 0 {

@@ -25,6 +25,7 @@ use crate::config::NodeConfig;
 use crate::error::{ProposeError, ReadError};
 use crate::facts::Facts;
 use crate::fatal::{End, FatalSignal};
+use crate::host::Host;
 use crate::identity::{Identity, IdentityFile};
 use crate::log::marks::Mark;
 use crate::log::writer::LogQueue;
@@ -58,6 +59,7 @@ pub struct Node {
 pub(crate) struct Inner {
     pub(crate) config: NodeConfig,
     pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) tls: PeerTls,
     pub(crate) file: IdentityFile,
     pub(crate) identity: Arc<ArcSwap<Identity>>,

@@ -8,11 +8,11 @@
 //! its clock too.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openraft::ReadPolicy;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use types::{GroupId, NodeId};
 
 use crate::error::ReadError;

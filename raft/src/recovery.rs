@@ -296,7 +296,7 @@ impl Inner {
     /// Whether nobody of those that are to be lost answers. Whoever answers is not lost.
     async fn are_silent(&self, lost: impl Iterator<Item = &NodeInfo>) -> Result<(), ClusterError> {
         let asked =
-            lost.map(|node| async move { (node, identify(&self.tls, &node.peer).await.is_ok()) });
+            lost.map(|node| async move { (node, identify(&self.host, &node.peer).await.is_ok()) });
         for (node, answers) in futures::future::join_all(asked).await {
             if answers {
                 return Err(ClusterError::Refused(format!(

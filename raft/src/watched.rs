@@ -46,6 +46,10 @@ impl<E: EngineView + ?Sized> EngineView for Watched<E> {
     ) -> Result<(), Fault> {
         self.look(self.inner.scan(column, from, to, direction, visit))
     }
+
+    fn blocks(&self) -> bool {
+        self.inner.blocks()
+    }
 }
 
 impl<E: Engine + ?Sized> Engine for Watched<E> {

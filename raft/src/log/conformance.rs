@@ -111,8 +111,9 @@ impl StoreBuilder<TypeConfig, GroupLog, Filling, Guard> for Builder {
         let marks = open_marks(&marks).unwrap();
         let shared =
             recover(&engine, group, marks.all().get(&group).copied().unwrap_or_default()).unwrap();
-        let (queue, _) =
-            LogQueue::start(engine.clone(), marks, metrics.log.clone(), fatal.clone()).unwrap();
+        let (queue, writer) =
+            LogQueue::new(engine.clone(), marks, metrics.log.clone(), fatal.clone());
+        writer.start().unwrap();
         let cell = Cell::open(engine, group, metrics.group(group), fatal).unwrap();
         let guard = Guard { _directory: directory, queue: queue.clone() };
         Ok((guard, GroupLog::new(shared, queue), Filling(StateMachine::new(cell, 10_000))))

@@ -12,6 +12,7 @@ use store::engine::Direction;
 use store::{Column, Engine};
 use types::GroupId;
 
+use crate::host::offload;
 use crate::log::{GroupLog, entry, keys};
 use crate::types::Entry;
 
@@ -44,10 +45,10 @@ impl GroupLog {
                 (start, end.min(first), newer, tail.epoch())
             };
             let (engine, group) = (self.shared.engine.clone(), self.shared.group);
-            let older = tokio::task::spawn_blocking(move || {
+            let older = offload(engine.blocks(), move || {
                 disk_entries(engine.as_ref(), group, start, disk_end, limit_bytes)
             });
-            let mut entries = older.await.map_err(io::Error::other)??;
+            let mut entries = older.await??;
             // Where a truncation came between the two looks, entries of two leaders could stand side by
             // side; where a purge came, the first ones are gone.
             let truncated = self.shared.tail().epoch() != epoch;

@@ -44,8 +44,8 @@ impl Logs {
         let known = marks.all().clone();
         let (metrics, fatal) =
             (NodeMetrics::register(&mut Registry::default()).log, FatalSignal::new());
-        let (queue, writer) =
-            LogQueue::start(engine.clone(), marks, metrics.clone(), fatal.clone()).unwrap();
+        let (queue, writer) = LogQueue::new(engine.clone(), marks, metrics.clone(), fatal.clone());
+        let writer = writer.start().unwrap();
         Logs { engine, queue, metrics, fatal, marks: known, writer: Some(writer) }
     }
 

@@ -9,13 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use openraft::storage::IOFlushed;
 use store::{Batch, Column, Durability, Engine};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use types::GroupId;
 
 use crate::error::chain;
@@ -71,32 +70,26 @@ pub(crate) struct Append {
 /// The way into the queue.
 #[derive(Clone)]
 pub(crate) struct LogQueue {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::UnboundedSender<Job>,
     budget: Arc<Semaphore>,
 }
 
 impl LogQueue {
-    /// Starts the thread. Join its handle after [`Job::Stop`].
-    pub(crate) fn start(
+    /// A queue, and the writer that empties it once it runs.
+    pub(crate) fn new(
         engine: Arc<dyn Engine>,
         marks: Marks,
         metrics: LogMetrics,
         fatal: FatalSignal,
-    ) -> io::Result<(Self, JoinHandle<()>)> {
-        let (jobs, queue) = mpsc::channel();
-        let writer = Writer { engine, marks, metrics, fatal };
-        let thread = std::thread::Builder::new()
-            .name("log-writer".to_owned())
-            .spawn(move || writer.run(&queue))?;
-        Ok((
-            LogQueue { jobs, budget: Arc::new(Semaphore::new(QUEUE_BYTES / PERMIT_BYTES)) },
-            thread,
-        ))
+    ) -> (Self, Writer) {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let budget = Arc::new(Semaphore::new(QUEUE_BYTES / PERMIT_BYTES));
+        (LogQueue { jobs, budget }, Writer { queue, engine, marks, metrics, fatal })
     }
 
     /// A queue that takes nothing.
     pub(crate) fn stopped() -> Self {
-        let (jobs, _) = mpsc::channel();
+        let (jobs, _) = mpsc::unbounded_channel();
         LogQueue { jobs, budget: Arc::new(Semaphore::new(0)) }
     }
 
@@ -125,7 +118,11 @@ fn stopped() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the log writer has stopped")
 }
 
-struct Writer {
+/// Writes what the queue holds. One batch after the other, each in two steps: what is written
+/// ([`Writer::write`]) is not on disk before it is synced, and not acknowledged before that
+/// ([`Writer::sync`]).
+pub(crate) struct Writer {
+    queue: mpsc::UnboundedReceiver<Job>,
     engine: Arc<dyn Engine>,
     marks: Marks,
     metrics: LogMetrics,
@@ -134,7 +131,7 @@ struct Writer {
 
 /// What one batch will have done once it is on disk.
 #[derive(Default)]
-struct Effects {
+pub(crate) struct Effects {
     appends: Vec<Append>,
     answers: Vec<oneshot::Sender<io::Result<()>>>,
     truncations: BTreeMap<GroupId, Option<LogId>>,
@@ -146,29 +143,52 @@ struct Effects {
 }
 
 impl Writer {
-    fn run(mut self, queue: &mpsc::Receiver<Job>) {
-        while let Ok(first) = queue.recv() {
-            let mut batch = Batch::new();
-            let mut effects = Effects::default();
-            effects.take(first, &mut batch);
-            while effects.bytes < BATCH_BYTES && !effects.stop {
-                let Ok(job) = queue.try_recv() else { break };
-                effects.take(job, &mut batch);
-            }
-            let stop = effects.stop;
-            if let Err(error) = self.write(batch, &effects) {
-                self.fatal.raise(format!("write the log: {}", chain(&error)));
-                effects.fail(&error);
-                return;
-            }
-            effects.complete();
-            if stop {
+    /// Starts the thread that writes. It ends with [`Job::Stop`], or with a failure.
+    pub(crate) fn start(self) -> io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || self.run())
+    }
+
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let Some(effects) = self.write(first) else { return };
+            if !self.sync(effects) {
                 return;
             }
         }
     }
 
-    fn write(&mut self, batch: Batch, effects: &Effects) -> io::Result<()> {
+    /// Writes `first` and what has queued up behind it. None when that failed: the writer has ended.
+    fn write(&mut self, first: Job) -> Option<Effects> {
+        let mut batch = Batch::new();
+        let mut effects = Effects::default();
+        effects.take(first, &mut batch);
+        while effects.bytes < BATCH_BYTES && !effects.stop {
+            let Ok(job) = self.queue.try_recv() else { break };
+            effects.take(job, &mut batch);
+        }
+        match self.put(batch, &effects) {
+            Ok(()) => Some(effects),
+            Err(error) => {
+                self.fail(effects, &error);
+                None
+            }
+        }
+    }
+
+    /// Syncs what was written and answers everybody in it. False when the writer has ended.
+    fn sync(&mut self, effects: Effects) -> bool {
+        let (stop, synced) = (effects.stop, self.make_durable(&effects));
+        match synced {
+            Ok(()) => effects.complete(),
+            Err(error) => {
+                self.fail(effects, &error);
+                return false;
+            }
+        }
+        !stop
+    }
+
+    fn put(&mut self, batch: Batch, effects: &Effects) -> io::Result<()> {
         if !effects.truncations.is_empty() {
             self.marks.lower(&effects.truncations)?;
         }
@@ -176,13 +196,18 @@ impl Writer {
         for append in &effects.appends {
             append.shared.tail().written(append.epoch, append.last.index + 1);
         }
+        if effects.needs_sync {
+            self.metrics.times.begin();
+        }
+        Ok(())
+    }
+
+    fn make_durable(&mut self, effects: &Effects) -> io::Result<()> {
         if !effects.needs_sync {
             return Ok(());
         }
-        let started = Instant::now();
-        self.metrics.times.begin();
         self.engine.sync().map_err(io::Error::other)?;
-        self.metrics.synced(started.elapsed(), effects.entries, effects.bytes);
+        self.metrics.synced(effects.entries, effects.bytes);
         for (group, (vote, last)) in &effects.marks {
             self.marks.note(*group, *vote, *last)?;
             if let Some(last) = last {
@@ -193,6 +218,11 @@ impl Writer {
             self.marks.sync()?;
         }
         Ok(())
+    }
+
+    fn fail(&self, effects: Effects, error: &io::Error) {
+        self.fatal.raise(format!("write the log: {}", chain(error)));
+        effects.fail(error);
     }
 }
 

@@ -23,6 +23,7 @@ use types::{ClusterId, GroupId, Incarnation, NodeId, NodeInfo, NodeState, Reject
 
 use crate::certificate::ConnectionIdentity;
 use crate::error::{ClusterError, chain};
+use crate::host::offload;
 use crate::membership::act::Order;
 use crate::membership::rule;
 use crate::node::Node;
@@ -166,7 +167,7 @@ impl Node {
         peers: &[String],
     ) -> Result<Vec<(ConnectionIdentity, IdentifyReply)>, ClusterError> {
         try_join_all(peers.iter().map(|peer| async move {
-            let answer = identify(&self.inner.tls, peer).await;
+            let answer = identify(&self.inner.host, peer).await;
             answer.map_err(|reason| ClusterError::Unavailable(format!("{peer}: {reason}")))
         }))
         .await
@@ -176,7 +177,7 @@ impl Node {
     /// more may come first. Returns the one that stands.
     async fn write_down(&self, draft: Draft) -> Result<Draft, ClusterError> {
         let (inner, one) = (self.inner.clone(), self.inner.adopting.clone().lock_owned().await);
-        let written = tokio::task::spawn_blocking(move || {
+        let written = offload(self.inner.engine.blocks(), move || {
             let _one = one;
             let engine = inner.engine.as_ref();
             if let Some(standing) = kept(engine)? {
@@ -264,7 +265,7 @@ impl Node {
         let failed = |reason: &str| {
             ClusterError::Unavailable(format!("node {} at {}: {reason}", node.name, node.peer))
         };
-        let channel = Connector::greeting(self.inner.tls.clone(), &node.peer).connect().await;
+        let channel = Connector::greeting(self.inner.host.clone(), &node.peer).connect().await;
         let channel = channel.map_err(|error| failed(&chain(&error)))?;
         let adopted = PeerClient::new(channel).adopt(request).await;
         adopted.map(drop).map_err(|status| match status.code() {

@@ -29,7 +29,7 @@ impl Node {
                 self.config().name
             ))
         })?;
-        let (found, reply) = identify(&self.inner.tls, address)
+        let (found, reply) = identify(&self.inner.host, address)
             .await
             .map_err(|reason| ClusterError::Unavailable(format!("{address}: {reason}")))?;
         if let Ok(cluster) = ClusterId::parse(&reply.cluster)

@@ -86,7 +86,7 @@ impl Inner {
 
     async fn name_is_known(&self) -> bool {
         for address in self.addresses() {
-            if let Ok((_, reply)) = identify(&self.tls, &address).await
+            if let Ok((_, reply)) = identify(&self.host, &address).await
                 && let Ok(roster) = Roster::from_proto(reply.roster)
                 && roster.named(&self.config.name).is_some()
             {
@@ -124,7 +124,7 @@ impl Inner {
                 reason: reason.to_owned(),
             };
             let asked = async {
-                let channel = Connector::greeting(self.tls.clone(), &address).connect().await;
+                let channel = Connector::greeting(self.host.clone(), &address).connect().await;
                 let channel = channel.map_err(|error| chain(&error))?;
                 let reply = PeerClient::new(channel).rejoin(request).await;
                 reply.map_err(|status| status.message().to_owned())
@@ -240,7 +240,7 @@ impl Inner {
     ) -> Result<Option<String>, ClusterError> {
         let id = holder.id;
         if former != Some(holder.incarnation)
-            && let Ok((_, reply)) = identify(&self.tls, &holder.peer).await
+            && let Ok((_, reply)) = identify(&self.host, &holder.peer).await
             && reply.incarnation == holder.incarnation.as_bytes()[..]
         {
             return Err(ClusterError::Refused(format!(

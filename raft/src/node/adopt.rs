@@ -7,6 +7,7 @@ use proto::peer::AdoptRequest;
 use types::{ClusterId, GroupId, Incarnation, NodeId};
 
 use crate::error::{ClusterError, chain};
+use crate::host::offload;
 use crate::identity::{Identity, Place};
 use crate::membership::rule;
 use crate::node::Inner;
@@ -63,7 +64,7 @@ impl Inner {
         };
         let identity = Identity { place: Some(place), ..**self.identity.load() };
         let (node, kept) = (self.clone(), roster.clone());
-        let written = tokio::task::spawn_blocking(move || {
+        let written = offload(self.engine.blocks(), move || {
             // First whom to reach, then that there is somebody to be reached.
             kept.save(node.engine.as_ref()).map_err(|error| chain(&error))?;
             node.file.settle(identity).map_err(|error| chain(&error))

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use types::{GroupId, NodeId};
 
 use crate::error::{StartError, chain};
+use crate::host::offload;
 use crate::log::{self, GroupLog};
 use crate::machine::{Cell, StateMachine};
 use crate::node::Inner;
@@ -62,14 +63,13 @@ impl Group {
         let mark = node.marks.get(&id).copied().unwrap_or_default();
         let metrics = node.metrics.group(id);
         let (engine, fatal) = (node.engine.clone(), node.fatal.clone());
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = offload(node.engine.blocks(), move || {
             let shared = log::recover(&engine, id, mark)?;
             let cell = Cell::open(engine, id, metrics, fatal)
                 .map_err(|source| StartError::State { group: id, source })?;
             Ok::<_, StartError>((shared, cell))
         });
-        let (shared, cell) =
-            opened.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+        let (shared, cell) = opened.await.map_err(StartError::Thread)??;
 
         let timing = &node.config.timing;
         let settings = timing.openraft(node.tls.cluster()).validate();

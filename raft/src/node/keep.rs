@@ -7,6 +7,7 @@ use store::{Fault, Reader};
 use types::{GroupId, NodeState};
 
 use crate::facts::Facts;
+use crate::host::offload;
 use crate::node::Inner;
 
 impl Inner {
@@ -27,7 +28,7 @@ impl Inner {
             loop {
                 applied.borrow_and_update();
                 let (reading, current) = (node.clone(), node.clone());
-                let read = tokio::task::spawn_blocking(move || reading.refresh());
+                let read = offload(node.engine.blocks(), move || reading.refresh());
                 match read.await {
                     Ok(Ok(())) => {}
                     Ok(Err(fault)) => {

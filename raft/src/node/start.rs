@@ -20,6 +20,7 @@ use crate::config::NodeConfig;
 use crate::error::{StartError, chain};
 use crate::facts::Facts;
 use crate::fatal::{End, FatalSignal};
+use crate::host::{Host, Machine, offload};
 use crate::identity::{Identity, IdentityError, IdentityFile, Place};
 use crate::log::marks::Marks;
 use crate::log::writer::LogQueue;
@@ -60,7 +61,19 @@ impl Node {
         tls: PeerTls,
         registry: &mut Registry,
     ) -> Result<Node, StartError> {
-        let Opened { engine, quarantine } = opened.into();
+        let host = Arc::new(Machine { tls: tls.clone() });
+        Node::start_on(host, config, opened.into(), tls, registry).await
+    }
+
+    /// As [`Node::start`], on this host.
+    pub(crate) async fn start_on(
+        host: Arc<dyn Host>,
+        config: NodeConfig,
+        opened: Opened,
+        tls: PeerTls,
+        registry: &mut Registry,
+    ) -> Result<Node, StartError> {
+        let Opened { engine, quarantine } = opened;
         let fatal = FatalSignal::new();
         let metrics = NodeMetrics::register(registry);
         let engine: Arc<dyn Engine> = Arc::new(Watched::new(engine, fatal.clone()));
@@ -74,9 +87,8 @@ impl Node {
             None => (LogQueue::stopped(), None),
             Some(marks) => {
                 let log = metrics.log.clone();
-                let (queue, writer) = LogQueue::start(engine.clone(), marks, log, fatal.clone())
-                    .map_err(StartError::Thread)?;
-                (queue, Some(writer))
+                let (queue, writer) = LogQueue::new(engine.clone(), marks, log, fatal.clone());
+                (queue, host.write_log(writer).map_err(StartError::Thread)?)
             }
         };
         let mut roster =
@@ -90,7 +102,7 @@ impl Node {
             (Arc::new(ArcSwap::from_pointee(identity)), Arc::new(ArcSwap::from_pointee(roster)));
         let stopping = CancellationToken::new();
         let context = Arc::new(Context {
-            tls: tls.clone(),
+            host: host.clone(),
             identity: identity.clone(),
             roster: roster.clone(),
             metrics: metrics.peers.clone(),
@@ -100,6 +112,7 @@ impl Node {
         let inner = Arc::new(Inner {
             config,
             engine,
+            host,
             tls,
             file,
             identity,
@@ -241,7 +254,7 @@ impl Inner {
     /// What of the log went back behind its mark, if anything did.
     async fn went_back(&self, place: Place) -> Result<Option<String>, StartError> {
         let (engine, marks) = (self.engine.clone(), self.marks.clone());
-        let looked = tokio::task::spawn_blocking(move || {
+        let looked = offload(self.engine.blocks(), move || {
             for group in place.groups() {
                 let mark = marks.get(&group).copied().unwrap_or_default();
                 match log::recover(&engine, group, mark) {
@@ -251,7 +264,7 @@ impl Inner {
             }
             Ok(None)
         });
-        looked.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))?
+        looked.await.map_err(StartError::Thread)?
     }
 
     /// From here on the node promises nothing, and neither does any later start in this directory.
@@ -275,7 +288,7 @@ impl Inner {
     /// Starts the groups; first fetches the states that were lost, while the node answers already.
     async fn begin_groups(self: &Arc<Self>, place: Place) -> Result<(), StartError> {
         let (engine, mandate) = (self.engine.clone(), self.mandate());
-        let lost = tokio::task::spawn_blocking(move || {
+        let lost = offload(self.engine.blocks(), move || {
             if let Some(cuts) = mandate.as_ref().and_then(|mandate| mandate.cuts.as_ref()) {
                 cut::apply(&engine, place.node, cuts)?;
             }
@@ -287,8 +300,7 @@ impl Inner {
             }
             Ok::<_, StartError>(lost)
         });
-        let lost =
-            lost.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+        let lost = lost.await.map_err(StartError::Thread)??;
         if lost.is_empty() {
             return self.run_groups(place).await;
         }
@@ -329,7 +341,7 @@ impl Inner {
     /// Asks the seeds what the cluster knows of this node: why it must not go on as it is, if so.
     async fn ask_seeds(&self) -> Result<Option<String>, StartError> {
         let others = self.config.seeds.iter().filter(|seed| **seed != self.config.peer);
-        let asked = others.map(|seed| async move { (seed, identify(&self.tls, seed).await) });
+        let asked = others.map(|seed| async move { (seed, identify(&self.host, seed).await) });
         let mut doubt = None;
         for (seed, answer) in futures::future::join_all(asked).await {
             match answer {
@@ -374,11 +386,11 @@ impl Inner {
 
 /// Asks whoever is at an address who it is.
 pub(crate) async fn identify(
-    tls: &PeerTls,
+    host: &Arc<dyn Host>,
     address: &str,
 ) -> Result<(ConnectionIdentity, IdentifyReply), String> {
     let asked = async {
-        let connector = Connector::greeting(tls.clone(), address);
+        let connector = Connector::greeting(host.clone(), address);
         let channel = connector.connect().await.map_err(|error| chain(&error))?;
         let reply = PeerClient::new(channel).identify(IdentifyRequest {}).await;
         let reply = reply.map_err(|status| status.message().to_owned())?.into_inner();

@@ -1,4 +1,4 @@
-//! One TLS connection to one peer, checked to be the machine that was meant.
+//! One connection to one peer, checked to be the machine that was meant.
 
 use std::future::Future;
 use std::io;
@@ -9,20 +9,12 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 use types::NodeInfo;
 
 use crate::certificate::ConnectionIdentity;
-use crate::tls::PeerTls;
-
-/// From the first packet to the end of the TLS handshake.
-const CONNECT: Duration = Duration::from_secs(2);
+use crate::host::{CONNECT, Connected, Host, Stream};
 
 /// What a connection is for. It stands in the clear in the handshake, for networks and proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +50,7 @@ impl Purpose {
         }
     }
 
-    fn server_name(self) -> &'static str {
+    pub(crate) fn server_name(self) -> &'static str {
         match self {
             Purpose::Control => "control.peer.holdfast",
             Purpose::Log => "log.peer.holdfast",
@@ -72,7 +64,7 @@ impl Purpose {
 /// Dials one peer. tonic calls it whenever it needs a connection.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    tls: PeerTls,
+    host: Arc<dyn Host>,
     address: String,
     purpose: Purpose,
     /// The machine and data centre that must answer; anybody of the cluster if there is none.
@@ -83,9 +75,9 @@ pub(crate) struct Connector {
 
 impl Connector {
     /// To a node that is known.
-    pub(crate) fn to(tls: PeerTls, node: &NodeInfo, purpose: Purpose) -> Self {
+    pub(crate) fn to(host: Arc<dyn Host>, node: &NodeInfo, purpose: Purpose) -> Self {
         Connector {
-            tls,
+            host,
             address: node.peer.clone(),
             purpose,
             expected: Some((node.name.clone(), node.dc.clone())),
@@ -94,10 +86,10 @@ impl Connector {
     }
 
     /// To whoever answers at an address.
-    pub(crate) fn greeting(tls: PeerTls, address: &str) -> Self {
+    pub(crate) fn greeting(host: Arc<dyn Host>, address: &str) -> Self {
         let found = Arc::new(OnceLock::new());
         Connector {
-            tls,
+            host,
             address: address.to_owned(),
             purpose: Purpose::Greeting,
             expected: None,
@@ -120,23 +112,8 @@ impl Connector {
         endpoint(self.purpose).connect_with_connector_lazy(self.clone())
     }
 
-    async fn dial(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let dialling = async {
-            let stream = TcpStream::connect(&self.address).await?;
-            stream.set_nodelay(true)?;
-            let name =
-                ServerName::try_from(self.purpose.server_name()).map_err(io::Error::other)?;
-            TlsConnector::from(self.tls.client()).connect(name, stream).await
-        };
-        let stream = timeout(CONNECT, dialling).await.map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("{} did not answer in time", self.address),
-            )
-        })??;
-        let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let leaf = leaf.ok_or_else(|| io::Error::other("the peer showed no certificate"))?;
-        let identity = ConnectionIdentity::of(leaf).map_err(io::Error::other)?;
+    async fn dial(self) -> io::Result<TokioIo<Box<dyn Stream>>> {
+        let Connected { stream, identity } = self.host.connect(&self.address, self.purpose).await?;
         if let Some((name, dc)) = &self.expected
             && (identity.name != *name || identity.dc != *dc)
         {
@@ -154,7 +131,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Response = TokioIo<Box<dyn Stream>>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use types::{GroupId, NodeId};
 
 use crate::error::chain;
+use crate::host::offload;
 use crate::log::{entry, keys};
 use crate::node::Inner;
 use crate::peer::snapshot::STALL;
@@ -87,7 +88,8 @@ async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Fa
     let mut frames = frames.map_err(|status| other(status.message().to_owned()))?.into_inner();
 
     let engine = node.engine.clone();
-    let (machine, mut sink) = off(move || {
+    let blocks = engine.blocks();
+    let (machine, mut sink) = off(blocks, move || {
         let machine = Machine::open(engine, group)?;
         let sink = machine.begin_install();
         Ok((machine, Box::new(sink)))
@@ -99,7 +101,7 @@ async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Fa
         let Some(frame) = frame.map_err(|status| other(status.message().to_owned()))? else {
             break;
         };
-        sink = off(move || {
+        sink = off(blocks, move || {
             sink.frame(&frame.data)?;
             Ok(sink)
         })
@@ -107,13 +109,14 @@ async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Fa
         node.peer_metrics().snapshot_received();
     }
     let engine = node.engine.clone();
-    off(move || put(engine.as_ref(), machine, sink)).await
+    off(blocks, move || put(engine.as_ref(), machine, sink)).await
 }
 
 async fn off<T: Send + 'static>(
+    blocks: bool,
     work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = offload(blocks, work).await;
     Ok(done.map_err(|error| Failure::Peer(error.to_string()))??)
 }
 

@@ -149,7 +149,7 @@ impl<P: Protocol> Keeper<P> {
         let hello =
             handshake::hello(&context.identity.load(), &node).map_err(|error| error.to_string())?;
         let greeted = timeout(GREET, async {
-            let connector = Connector::to(context.tls.clone(), &node, P::PURPOSE);
+            let connector = Connector::to(context.host.clone(), &node, P::PURPOSE);
             let channel = connector.connect().await.map_err(|error| crate::error::chain(&error))?;
             let client = PeerClient::new(channel)
                 .max_decoding_message_size(MESSAGE_BYTES)

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use types::{GroupId, NodeId, NodeInfo};
 
+use crate::host::Host;
 use crate::identity::Identity;
 use crate::metrics::PeerMetrics;
 use crate::peer::acknowledged::Acknowledged;
@@ -20,14 +21,13 @@ use crate::peer::convert::ControlKind;
 use crate::peer::link::Link;
 use crate::peer::session::Log;
 use crate::roster::Roster;
-use crate::tls::PeerTls;
 
 /// Snapshots on their way to one peer at once.
 const SNAPSHOTS: usize = 2;
 
 /// What every connection to a peer needs to know.
 pub(crate) struct Context {
-    pub(crate) tls: PeerTls,
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) identity: Arc<ArcSwap<Identity>>,
     pub(crate) roster: Arc<ArcSwap<Roster>>,
     pub(crate) metrics: PeerMetrics,
@@ -71,7 +71,7 @@ impl Peers {
         {
             return Some(peer.clone());
         }
-        let lazy = |purpose| Connector::to(self.context.tls.clone(), node, purpose).connect_lazy();
+        let lazy = |purpose| Connector::to(self.context.host.clone(), node, purpose).connect_lazy();
         let peer = Arc::new(Peer {
             node: node.clone(),
             control: Link::start(self.context.clone(), id),

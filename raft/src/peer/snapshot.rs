@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use types::NodeId;
 
+use crate::host::offload;
 use crate::metrics::PeerMetrics;
 use crate::peer::pool::{Peer, Peers};
 use crate::peer::session::Ends;
@@ -153,7 +154,7 @@ impl Sender<'_> {
     async fn frames(&self, mut source: Box<SnapshotSource>) -> Result<(), Failure> {
         loop {
             // Reading blocks, so it goes where blocking is allowed, and the source with it.
-            let read = tokio::task::spawn_blocking(move || {
+            let read = offload(source.blocks(), move || {
                 let frame = source.next_frame();
                 frame.map(|frame| (frame, source))
             });

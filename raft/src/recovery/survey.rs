@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use types::{GroupId, NodeId};
 
 use crate::error::chain;
+use crate::host::offload;
 use crate::log::marks::Mark;
 use crate::log::{entry, recover};
 use crate::node::Inner;
@@ -112,7 +113,7 @@ impl Inner {
             memberships.insert(id, membership);
         }
         let engine = self.engine.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = offload(engine.blocks(), move || {
             memberships
                 .into_iter()
                 .map(|(id, membership)| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::host::offload;
 use crate::node::{Inner, Node};
 use crate::upkeep::Upkeep;
 
@@ -40,7 +41,7 @@ pub(super) fn start(node: &Arc<Inner>) {
         loop {
             looks.tick().await;
             let directory = own.config.directory.clone();
-            let Ok(found) = tokio::task::spawn_blocking(move || room(&directory)).await else {
+            let Ok(found) = offload(own.engine.blocks(), move || room(&directory)).await else {
                 return;
             };
             match found {

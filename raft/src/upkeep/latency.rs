@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Older syncs say nothing about the disk as it is.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -20,18 +22,26 @@ struct Times {
     under_way: Option<Instant>,
 }
 
+impl Times {
+    fn keep(&mut self, took: Duration) {
+        if self.done.len() == KEPT {
+            self.done.pop_front();
+        }
+        self.done.push_back((Instant::now(), took));
+    }
+}
+
 impl SyncTimes {
     pub(crate) fn begin(&self) {
         self.times().under_way = Some(Instant::now());
     }
 
-    pub(crate) fn end(&self, took: Duration) {
+    /// How long the one under way took.
+    pub(crate) fn end(&self) -> Duration {
         let mut times = self.times();
-        times.under_way = None;
-        if times.done.len() == KEPT {
-            times.done.pop_front();
-        }
-        times.done.push_back((Instant::now(), took));
+        let took = times.under_way.take().map(|since| since.elapsed()).unwrap_or_default();
+        times.keep(took);
+        took
     }
 
     /// The median of the last ten seconds, the one under way included once it takes longer than that;
@@ -66,13 +76,11 @@ mod tests {
         assert_eq!(times.median(), None);
         let ms = Duration::from_millis;
         for took in [2, 2, 900, 2, 3] {
-            times.begin();
-            times.end(ms(took));
+            times.times().keep(ms(took));
         }
         assert_eq!(times.median().unwrap(), ms(2));
         for _ in 0..6 {
-            times.begin();
-            times.end(ms(400));
+            times.times().keep(ms(400));
         }
         assert_eq!(times.median().unwrap(), ms(400));
     }

@@ -125,7 +125,7 @@ impl Inner {
         let others =
             roster.nodes().filter(|node| node.state.counts() && Some(node.id) != self.id());
         for other in others {
-            let Ok((_, reply)) = identify(&self.tls, &other.peer).await else { continue };
+            let Ok((_, reply)) = identify(&self.host, &other.peer).await else { continue };
             if let Ok(Some(reason)) = self.check_known(&other.peer, reply) {
                 self.leave(reason);
                 return;

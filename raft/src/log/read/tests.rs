@@ -92,8 +92,8 @@ async fn a_truncation_during_a_read_does_not_mix_two_logs() {
     let engine: Arc<dyn Engine> = Arc::new(Held { inner: MemoryEngine::new(), first });
     let metrics = NodeMetrics::register(&mut Registry::default()).log;
     let marks = open_marks(&marks).unwrap();
-    let (queue, _writer) =
-        LogQueue::start(engine.clone(), marks, metrics, FatalSignal::new()).unwrap();
+    let (queue, writer) = LogQueue::new(engine.clone(), marks, metrics, FatalSignal::new());
+    writer.start().unwrap();
     let shared = recover(&engine, GROUP, Mark::default()).unwrap();
     let mut log = GroupLog::new(shared, queue);
 

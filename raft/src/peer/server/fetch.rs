@@ -9,6 +9,7 @@ use tonic::Status;
 use types::{GroupId, NodeInfo};
 
 use crate::error::chain;
+use crate::host::offload;
 use crate::node::Inner;
 
 pub(super) async fn serve(
@@ -34,12 +35,12 @@ async fn send(
     // What is sent here keeps the log that follows it, for as long as it takes.
     let _sending = held.cell.begin_sending();
     let engine = node.engine.clone();
-    let opened = tokio::task::spawn_blocking(move || SnapshotSource::open(engine.as_ref(), group));
+    let blocks = engine.blocks();
+    let opened = offload(blocks, move || SnapshotSource::open(engine.as_ref(), group));
     let opened = opened.await.map_err(|error| error.to_string())?;
     let mut source = opened.map_err(|fault| chain(&fault))?;
     loop {
-        let read =
-            tokio::task::spawn_blocking(move || source.next_frame().map(|frame| (frame, source)));
+        let read = offload(blocks, move || source.next_frame().map(|frame| (frame, source)));
         let (frame, rest) =
             read.await.map_err(|error| error.to_string())?.map_err(|fault| chain(&fault))?;
         source = rest;

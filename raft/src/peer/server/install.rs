@@ -13,6 +13,7 @@ use tonic::{Status, Streaming};
 use types::{GroupId, NodeInfo};
 
 use crate::error::chain;
+use crate::host::offload;
 use crate::machine;
 use crate::node::{Group, Inner};
 use crate::peer::convert;
@@ -109,20 +110,23 @@ async fn collect(
     group: &Group,
     mut frames: Streaming<SnapshotFrame>,
 ) -> Result<Box<SnapshotSink>, String> {
-    let mut sink = Discard(Some(Box::new(group.cell.machine().begin_install())));
+    let mut sink = Discard {
+        sink: Some(Box::new(group.cell.machine().begin_install())),
+        blocks: node.engine.blocks(),
+    };
     loop {
         match next(&mut frames).await? {
             _ if node.is_out(from.id) => return Err("the sender counts no more".to_owned()),
             Some(Frame::Data(bytes)) => {
-                let Some(mut taken) = sink.0.take() else {
+                let Some(mut taken) = sink.sink.take() else {
                     return Err("no place for a frame".to_owned());
                 };
-                let written = tokio::task::spawn_blocking(move || {
+                let written = offload(node.engine.blocks(), move || {
                     let written = taken.frame(&bytes);
                     (written, taken)
                 });
                 let (written, taken) = written.await.map_err(|error| error.to_string())?;
-                sink.0 = Some(taken);
+                sink.sink = Some(taken);
                 written.map_err(|error| {
                     if let SnapshotError::Fault(fault) = &error {
                         group.cell.stop(fault);
@@ -132,7 +136,7 @@ async fn collect(
                 node.peer_metrics().snapshot_received();
             }
             Some(Frame::End(_)) => {
-                return sink.0.take().ok_or_else(|| "no place for a frame".to_owned());
+                return sink.sink.take().ok_or_else(|| "no place for a frame".to_owned());
             }
             _ => return Err("the transfer broke off".to_owned()),
         }
@@ -146,11 +150,16 @@ async fn next(frames: &mut Streaming<SnapshotFrame>) -> Result<Option<Frame>, St
 }
 
 /// Removes an unfinished snapshot where blocking is allowed.
-struct Discard(Option<Box<SnapshotSink>>);
+struct Discard {
+    sink: Option<Box<SnapshotSink>>,
+    blocks: bool,
+}
 
 impl Drop for Discard {
     fn drop(&mut self) {
-        if let Some(sink) = self.0.take() {
+        if let Some(sink) = self.sink.take()
+            && self.blocks
+        {
             tokio::task::spawn_blocking(move || drop(sink));
         }
     }
