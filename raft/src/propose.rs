@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use openraft::errors::ClientWriteError;
+use futures::{Stream, StreamExt};
+use openraft::errors::{ClientWriteError, Fatal};
+use openraft::raft::WriteResult;
 use store::{Command, Reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -21,7 +22,7 @@ use types::NodeId;
 use crate::error::ProposeError;
 use crate::report::Report;
 use crate::trace::Trace;
-use crate::types::{CommandBytes, Raft};
+use crate::types::{CommandBytes, Raft, TypeConfig};
 
 /// Commands that may wait.
 const QUEUE: usize = 8192;
@@ -192,23 +193,34 @@ async fn empty(raft: Raft, mut queue: mpsc::Receiver<Waiting>) {
                 }
             }
             // The next batch does not wait for this one.
-            Ok(mut outcomes) => {
-                tokio::spawn(async move {
-                    for (answer, _held) in answers {
-                        let outcome = match outcomes.next().await {
-                            Some(Ok(Ok(applied))) => Ok(applied.response),
-                            Some(Ok(Err(ClientWriteError::ForwardToLeader(forward)))) => {
-                                Err(Failure::NotLeader(forward.leader_id.map(NodeId)))
-                            }
-                            // Discarded, or the group stopped: it may be in another node's log.
-                            Some(Ok(Err(_)) | Err(_)) | None => Err(Failure::Unknown),
-                        };
-                        // Whoever asked may have given up; the outcome stands all the same.
-                        let _ = answer.send(outcome);
-                    }
-                });
+            Ok(outcomes) => {
+                tokio::spawn(hand_on(outcomes, answers));
             }
         }
+    }
+}
+
+/// What became of one command, as openraft says it.
+type Outcome = Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>;
+
+/// Answers with the outcomes, in their order. They may end before the answers do: the group has stopped
+/// then, and must not be asked again.
+async fn hand_on(
+    outcomes: impl Stream<Item = Outcome> + Unpin,
+    answers: Vec<(oneshot::Sender<Result<Reply, Failure>>, Held)>,
+) {
+    let mut outcomes = outcomes.fuse();
+    for (answer, _held) in answers {
+        let outcome = match outcomes.next().await {
+            Some(Ok(Ok(applied))) => Ok(applied.response),
+            Some(Ok(Err(ClientWriteError::ForwardToLeader(forward)))) => {
+                Err(Failure::NotLeader(forward.leader_id.map(NodeId)))
+            }
+            // Discarded, or the group stopped: it may be in another node's log.
+            Some(Ok(Err(_)) | Err(_)) | None => Err(Failure::Unknown),
+        };
+        // Whoever asked may have given up; the outcome stands all the same.
+        let _ = answer.send(outcome);
     }
 }
 
@@ -245,6 +257,26 @@ mod tests {
         assert!(budget.take(1).is_none(), "the largest goes alone");
         drop(all);
         assert!(budget.take(1).is_some());
+    }
+
+    /// A group that stops ends its outcomes: some streams panic when they are asked once more.
+    #[tokio::test]
+    async fn outcomes_that_end_early_are_unknown_and_not_asked_for_again() {
+        let room = Room::of(1 << 20);
+        let held = || Held { _node: room.common.take(1).unwrap(), _group: None };
+        let (answers, waiting): (Vec<_>, Vec<_>) = (0..3)
+            .map(|_| {
+                let (answer, answered) = oneshot::channel();
+                ((answer, held()), answered)
+            })
+            .unzip();
+        let stopped = futures::stream::unfold(true, |first| async move {
+            first.then_some((Err(Fatal::Stopped), false))
+        });
+        hand_on(Box::pin(stopped), answers).await;
+        for answer in waiting {
+            assert_eq!(answer.await.unwrap(), Err(Failure::Unknown));
+        }
     }
 
     #[test]

@@ -141,8 +141,11 @@ impl Source {
                 Err(reason) => {
                     tracing::debug!(group = %self.group, reason, "no read index yet");
                     // Another leader may be known any moment; the same one may have found a majority.
-                    let _ =
-                        timeout(RETRY, report.until(|seen| seen.current_leader != leader)).await;
+                    let changed = report.until(|seen| seen.current_leader != leader);
+                    if timeout(RETRY, changed).await == Ok(false) {
+                        // The group has stopped. The deadline ends the wait.
+                        std::future::pending::<()>().await;
+                    }
                 }
             }
         }

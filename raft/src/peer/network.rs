@@ -4,6 +4,7 @@
 //! a peer that answers with a refusal, or not in time, is tried again soon.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,13 +114,6 @@ impl Network {
     }
 }
 
-/// Gives the error when openraft would have had something to send. It waits between attempts before it hands
-/// out a request, and nowhere else: whoever fails without asking for one is called again at once, for ever.
-async fn after_backoff<T>(mut input: impl Stream + Unpin, error: T) -> T {
-    input.next().await;
-    error
-}
-
 type Responses<'s> = BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>;
 
 impl RaftNetworkV2<TypeConfig> for Network {
@@ -161,17 +155,14 @@ impl RaftNetworkV2<TypeConfig> for Network {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
-            let connected = async {
-                let peer = self.peer()?;
-                let log = peer.log.get(option.soft_ttl()).await;
-                Ok((log.map_err(Unreachable::from_string)?, peer))
-            };
-            let (log, peer) = match connected.await {
-                Ok(connected) => connected,
-                Err(unreachable) => {
-                    return Err(RPCError::Unreachable(after_backoff(input, unreachable).await));
-                }
-            };
+            // openraft makes whoever failed before wait here, and nowhere else: an answer without having
+            // asked for the first request would be followed by the next attempt at once, without end.
+            let mut input = input.peekable();
+            Pin::new(&mut input).peek().await;
+            let peer = self.peer().map_err(RPCError::Unreachable)?;
+            let log = peer.log.get(option.soft_ttl()).await;
+            let log =
+                log.map_err(|reason| RPCError::Unreachable(Unreachable::from_string(reason)))?;
             let known = peer.acknowledged.clone();
             Ok(Session::open(log, known, self.ends, input, self.append_deadline)?.boxed())
         })
@@ -233,18 +224,4 @@ impl RaftNetworkV2<TypeConfig> for Network {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::after_backoff;
-    use futures::{FutureExt, StreamExt, stream};
-    use tokio::sync::oneshot;
-
-    #[tokio::test]
-    async fn an_error_waits_as_long_as_the_request_it_is_for() {
-        let (hand_out, handed_out) = oneshot::channel::<()>();
-        let requests = stream::once(handed_out.map(drop)).chain(stream::pending()).boxed();
-        let mut failing = Box::pin(after_backoff(requests, "away"));
-        assert_eq!((&mut failing).now_or_never(), None, "it fails before the backoff is over");
-        drop(hand_out);
-        assert_eq!(failing.await, "away");
-    }
-}
+mod tests;
