@@ -50,6 +50,8 @@ mod repair;
 mod report;
 mod roster;
 mod rounds;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod status;
 mod timing;

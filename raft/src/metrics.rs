@@ -388,6 +388,12 @@ impl GroupMetrics {
         self.groups.installed.get_or_create(&self.label).inc();
     }
 
+    /// How many snapshots were installed.
+    #[cfg(test)]
+    pub(crate) fn installs(&self) -> u64 {
+        self.groups.installed.get_or_create(&self.label).get()
+    }
+
     pub(crate) fn leader_changed(&self) {
         self.groups.elections.get_or_create(&self.label).inc();
     }

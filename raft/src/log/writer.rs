@@ -25,6 +25,9 @@ use crate::log::{Shared, entry, keys};
 use crate::metrics::LogMetrics;
 use crate::types::{LogId, TypeConfig, Vote};
 
+#[cfg(test)]
+mod paced;
+
 /// Bytes that may wait for the disk before appends have to wait too.
 const QUEUE_BYTES: usize = 64 << 20;
 /// A batch is closed once it holds this much, so that one sync never takes forever.

@@ -15,13 +15,10 @@ use super::{CAUGHT_UP, Step, next};
 use crate::membership::act::Order;
 use crate::membership::bootstrap::new_node;
 use crate::roster::Roster;
+use crate::simulation::certificates;
 use crate::status::GroupView;
 use crate::types::Membership;
-use crate::{Node, NodeConfig, PeerTls, Timing};
-
-#[path = "../../../tests/cluster/certificates.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod certificates;
+use crate::{Node, NodeConfig, Timing};
 
 /// A change of voters that was left half way is finished by whoever leads, without being told.
 #[tokio::test(flavor = "multi_thread")]

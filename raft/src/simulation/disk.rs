@@ -1,0 +1,253 @@
+//! A node's disk: the memory engine, which knows what is not durable, and what a disk may do to it.
+//!
+//! A handle belongs to one life of its node. When that life ends, what it had not made durable is lost
+//! up to a prefix that the seed chooses (the first record that is lost was torn, if it was begun), and the
+//! handle refuses everything from then on: what is left of the dead node's tasks can do no harm.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use store::engine::memory::{Crash, MemoryEngine, Pending};
+use store::engine::{Change, Direction, DiskError, Visit};
+use store::{Batch, Column, Durability, Engine, EngineView, Fault};
+use types::GroupId;
+
+use super::invariants::{Event, content};
+use super::stage::Stage;
+use crate::log::{entry, keys};
+use crate::types::{Entry, LogId, Vote};
+
+/// The disk of one node, through all its lives.
+pub(super) struct Disk {
+    node: u64,
+    engine: MemoryEngine,
+    life: AtomicU64,
+    faults: Mutex<Faults>,
+    stage: Arc<Stage>,
+}
+
+/// What the disk does to its node.
+struct Faults {
+    /// How long a sync takes, in milliseconds: at least, at most.
+    sync_ms: (u64, u64),
+    /// After so many more calls that write, one fails, and with it every one after it.
+    fails_in: Option<u32>,
+}
+
+impl Disk {
+    pub(super) fn new(node: u64, stage: Arc<Stage>) -> Arc<Self> {
+        let faults = Mutex::new(Faults { sync_ms: (0, 2), fails_in: None });
+        Arc::new(Disk { node, engine: MemoryEngine::new(), life: AtomicU64::new(0), faults, stage })
+    }
+
+    fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn life(&self) -> u64 {
+        self.life.load(Ordering::Relaxed)
+    }
+
+    /// The disk in the hands of its node's present life.
+    pub(super) fn handle(self: &Arc<Self>) -> Arc<Handle> {
+        Arc::new(Handle { disk: self.clone(), life: self.life() })
+    }
+
+    /// Ends the present life. Returns what was lost.
+    pub(super) fn crash(&self, crash: Crash) -> Pending {
+        self.life.fetch_add(1, Ordering::Relaxed);
+        let pending = self.engine.pending();
+        let left = |pending: usize| {
+            use rand::RngExt;
+            self.stage.draw(|random| match random.random_range(0..3) {
+                0 => 0,
+                _ => random.random_range(0..=pending),
+            })
+        };
+        let left = Pending { logged: left(pending.logged), unlogged: left(pending.unlogged) };
+        self.engine.crash_leaving(crash, left);
+        self.faults().fails_in = None;
+        let logged = if crash == Crash::Power { pending.logged - left.logged } else { 0 };
+        Pending { logged, unlogged: pending.unlogged - left.unlogged }
+    }
+
+    /// Makes a later call fail as the system would say EIO.
+    pub(super) fn fail_in(&self, calls: u32) {
+        self.faults().fails_in = Some(calls);
+    }
+
+    /// How long syncs take from now on, in milliseconds.
+    pub(super) fn pace(&self, from_ms: u64, to_ms: u64) {
+        self.faults().sync_ms = (from_ms, to_ms);
+    }
+
+    /// How long the sync takes that begins now.
+    pub(super) fn sync_time(&self) -> Duration {
+        let (from, to) = self.faults().sync_ms;
+        self.stage.time(from, to)
+    }
+
+    /// What stands under an entry's index once the power is gone.
+    pub(super) fn durable_entry(&self, group: GroupId, index: u64) -> Option<LogId> {
+        let value = self.engine.after(Crash::Power, Column::Log, &keys::entry(group, index))?;
+        Some(entry::decode_entry(index, value.into()).ok()?.log_id)
+    }
+
+    /// How far the log is purged: everything up to there is in the state's files.
+    pub(super) fn purged(&self, group: GroupId) -> Option<LogId> {
+        let value = self.engine.get(Column::Log, &keys::purged(group)).ok()??;
+        entry::decode_position(value.into()).ok()
+    }
+
+    /// The vote that is there once the power is gone.
+    pub(super) fn durable_vote(&self, group: GroupId) -> Option<Vote> {
+        let value = self.engine.after(Crash::Power, Column::Log, &keys::vote(group))?;
+        entry::decode_vote(value.into()).ok()
+    }
+
+    /// The entry that the log has now.
+    pub(super) fn entry(&self, group: GroupId, index: u64) -> Option<Entry> {
+        let value = self.engine.get(Column::Log, &keys::entry(group, index)).ok()??;
+        entry::decode_entry(index, value.into()).ok()
+    }
+
+    /// Shows the judge what is written to the logs.
+    fn show(&self, batch: &Batch) {
+        let node = self.node;
+        for change in batch.changes() {
+            match change {
+                Change::Put { column: Column::Log, key, value } => {
+                    let Some(group) = group_of(key) else { continue };
+                    if let Some(index) = keys::index(key) {
+                        let read = entry::decode_entry(index, value.to_vec().into());
+                        let Ok(read) = read else { continue };
+                        let content = content(&read.payload);
+                        let event = Event::Wrote { node, group, id: read.log_id, content };
+                        self.stage.happened(&event);
+                    } else if key == keys::vote(group)
+                        && let Ok(vote) = entry::decode_vote(value.to_vec().into())
+                    {
+                        self.stage.note(format_args!(
+                            "n{node} g{group} vote {}",
+                            crate::simulation::show_vote(&vote)
+                        ));
+                        self.stage.happened(&Event::Voted { node, group, vote });
+                    }
+                }
+                Change::DeleteRange { column: Column::Log, from, to } => {
+                    let Some(group) = group_of(from) else { continue };
+                    let first = keys::index(from).unwrap_or(0);
+                    if to == keys::entries_end(group) {
+                        self.stage.count("truncations", 1);
+                        self.stage.note(format_args!("n{node} g{group} truncates from {first}"));
+                        self.stage.happened(&Event::Truncated { node, group, first });
+                    } else if keys::index(to).is_some() {
+                        self.stage.count("purges", 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn group_of(key: &[u8]) -> Option<GroupId> {
+    Some(GroupId(u32::from_be_bytes(key.get(..4)?.try_into().ok()?)))
+}
+
+/// A disk, as one life of its node has it open.
+pub(super) struct Handle {
+    pub(super) disk: Arc<Disk>,
+    life: u64,
+}
+
+impl Handle {
+    fn check(&self, column: Column) -> Result<(), Fault> {
+        if self.life == self.disk.life() { Ok(()) } else { Err(fault("use", column)) }
+    }
+
+    /// Whether this call that writes goes through. One that fails may have done its work all the same.
+    fn attempt(&self, action: &'static str, column: Column) -> Result<bool, Fault> {
+        self.check(column)?;
+        let mut faults = self.disk.faults();
+        match &mut faults.fails_in {
+            None => Ok(true),
+            Some(0) => {
+                drop(faults);
+                self.disk.stage.count("disk errors", 1);
+                self.disk.stage.note(format_args!("n{} EIO on {action} {column}", self.disk.node));
+                Ok(false)
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(true)
+            }
+        }
+    }
+
+    fn carry_out(
+        &self,
+        action: &'static str,
+        column: Column,
+        work: impl FnOnce(&MemoryEngine) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if self.attempt(action, column)? {
+            return work(&self.disk.engine);
+        }
+        if self.disk.stage.chance(0.5) {
+            work(&self.disk.engine)?;
+        }
+        Err(fault(action, column))
+    }
+}
+
+fn fault(action: &'static str, column: Column) -> Fault {
+    let source = DiskError::new(std::io::Error::from_raw_os_error(5));
+    Fault::Disk { action, column, source }
+}
+
+impl EngineView for Handle {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.check(column)?;
+        self.disk.engine.get(column, key)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
+        self.check(column)?;
+        self.disk.engine.scan(column, from, to, direction, visit)
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+impl Engine for Handle {
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), Fault> {
+        let column = if durability == Durability::Unlogged { Column::State } else { Column::Log };
+        self.carry_out("write", column, |engine| {
+            self.disk.show(&batch);
+            engine.write(batch, durability)
+        })
+    }
+
+    fn sync(&self) -> Result<(), Fault> {
+        self.carry_out("sync", Column::Log, Engine::sync)
+    }
+
+    fn flush(&self, column: Column) -> Result<(), Fault> {
+        self.carry_out("flush", column, |engine| engine.flush(column))
+    }
+
+    fn snapshot(&self) -> Arc<dyn EngineView> {
+        self.disk.engine.snapshot()
+    }
+}

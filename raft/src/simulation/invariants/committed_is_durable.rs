@@ -1,0 +1,38 @@
+//! Committing (§5.3, §5.4.2): an entry is committed once the leader has it stored on a majority, and only
+//! an entry of the leader's own term is committed by counting.
+//!
+//! "Stored" means on disk: whatever a leader reports as committed would survive if the power of every
+//! node went in this moment, on a majority of every set of voters.
+
+use std::collections::BTreeMap;
+
+use types::GroupId;
+
+use super::{Cluster, Event, Invariant};
+use crate::types::LogId;
+
+#[derive(Default)]
+pub(super) struct CommittedIsDurable {
+    /// The last that was looked at.
+    seen: BTreeMap<GroupId, LogId>,
+}
+
+impl Invariant for CommittedIsDurable {
+    fn see(&mut self, event: &Event<'_>, cluster: &Cluster) -> Result<(), String> {
+        let Event::Reported { node, group, report } = event else { return Ok(()) };
+        let Some(at) = report.committed.filter(|_| report.leads) else { return Ok(()) };
+        if self.seen.get(group) >= Some(&at) {
+            return Ok(());
+        }
+        self.seen.insert(*group, at);
+        if Cluster::is_quorum(&report.voters, |voter| cluster.holds(voter, *group, at)) {
+            return Ok(());
+        }
+        let voters: Vec<u64> = report.voters.iter().flatten().copied().collect();
+        let holders: Vec<u64> =
+            voters.into_iter().filter(|voter| cluster.holds(*voter, *group, at)).collect();
+        Err(format!(
+            "node {node} has committed {at} of group {group}, which only nodes {holders:?} have on disk"
+        ))
+    }
+}
