@@ -95,9 +95,10 @@ impl World {
     pub(super) fn new(seed: u64, nodes: u64) -> World {
         let stage = Stage::new(seed);
         let network = Network::new(stage.clone());
-        let ca = certificates::Ca::new();
-        let machines: Vec<_> =
-            (1..=nodes).map(|id| Machine::new(id, nodes, &network, &stage, &ca)).collect();
+        let machines: Vec<_> = entropy::aside(|| {
+            let ca = certificates::Ca::new();
+            (1..=nodes).map(|id| Machine::new(id, nodes, &network, &stage, &ca)).collect()
+        });
         stage.cast(Cluster {
             disks: machines.iter().map(|machine| machine.disk.clone()).collect(),
             dcs: DCS[..nodes as usize].to_vec(),
