@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use super::{Skipped, run};
+use super::{Skipped, cannot_start, run};
 
 /// How the names of images end.
 const IMAGE: &str = "image";
@@ -70,8 +70,21 @@ impl LossyDisk {
         self.mount_again()
     }
 
+    /// By a loop device of its own: whoever made a mount namespace meanwhile still holds the file system that
+    /// lost its power, and `mount -o loop` would find that one again.
     fn mount_again(&self) -> Result<(), Skipped> {
-        run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.at))
+        let mut losetup = Command::new("losetup");
+        let made = losetup.args(["--find", "--show"]).arg(&self.image).output();
+        let made = made.map_err(|error| cannot_start("losetup", &error))?;
+        if !made.status.success() {
+            let said = String::from_utf8_lossy(&made.stderr);
+            return Err(Skipped(format!("losetup: {}", said.trim())));
+        }
+        let device = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+        let mounted = run(Command::new("mount").arg(&device).arg(&self.at));
+        // The device goes when nothing is mounted from it any more.
+        let detached = run(Command::new("losetup").args(["--detach", &device]));
+        mounted.and(detached)
     }
 }
 
