@@ -12,6 +12,7 @@ mod coverage;
 mod devices;
 mod findings;
 mod healing;
+mod integrity;
 pub mod leak;
 pub mod linear;
 mod once;
@@ -31,7 +32,7 @@ use std::collections::BTreeSet;
 /// A checker's verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// The workload, `coverage` or `healing`.
+    /// The workload, or what is judged of the run as a whole.
     pub name: &'static str,
     /// What it found.
     #[serde(flatten)]
@@ -57,10 +58,11 @@ const WORKLOADS: [(&str, Judge); 6] = [
 ];
 
 /// Who judges the run as a whole.
-const WHOLE: [(&str, Judge); 2] = [("coverage", coverage::check), ("healing", healing::check)];
+const WHOLE: [(&str, Judge); 3] =
+    [("coverage", coverage::check), ("healing", healing::check), ("integrity", integrity::check)];
 
 /// Judges a whole history: one verdict for each workload that is in it, one for what the run must have
-/// contained, one for the healing.
+/// contained, one for the healing, one for what did not verify.
 pub fn history(history: &History) -> Vec<Check> {
     let present = |workload: &str| history.events().any(|(_, event)| event.workload == workload);
     let of_workloads = WORKLOADS

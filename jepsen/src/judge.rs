@@ -10,12 +10,15 @@ use crate::{
     check::leak::{self, Needle},
     inject::disk,
     left::Left,
+    nemesis::Nemesis,
     run::{Options, Outcome},
     verdict::Verdict,
     world::World,
 };
 
 mod promise;
+mod repairs;
+mod votes;
 
 /// What one checker says.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ impl Judgement {
 }
 
 /// Judges what nodes left: their ends, their logs, their disks, their records of what was durable when.
-pub fn nodes(world: &World, canary: &str) -> Vec<Judgement> {
+pub fn nodes(world: &World, nemesis: Nemesis, canary: &str) -> Vec<Judgement> {
     let logs: Vec<(String, String, std::path::PathBuf)> = (0..world.count())
         .map(|node| {
             let of = &world.cluster.nodes()[node];
@@ -46,8 +49,26 @@ pub fn nodes(world: &World, canary: &str) -> Vec<Judgement> {
         Judgement::new("ends", ends(world)),
         Judgement::new("panics", panics(&logs)),
         Judgement::new("promise", promise::check(&logs)),
+        Judgement::new("repairs", repairs::check(nemesis, &logs)),
+        Judgement::new("votes", votes::check(nemesis, &logs)),
         Judgement::new("leak", leaks(world, canary)),
     ]
+}
+
+/// Whether nodes are only harmed in ways that leave nothing to repair.
+fn leaves_bytes_alone(nemesis: Nemesis) -> bool {
+    match nemesis {
+        // A disk that refused a write may hold half of it.
+        Nemesis::Corrupt | Nemesis::Disk | Nemesis::Membership | Nemesis::Mix => false,
+        Nemesis::None
+        | Nemesis::Partition
+        | Nemesis::Kill
+        | Nemesis::Pause
+        | Nemesis::Power
+        | Nemesis::Clock
+        | Nemesis::Transfer
+        | Nemesis::Starve => true,
+    }
 }
 
 /// No node ended without a reason that was injected.

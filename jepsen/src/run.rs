@@ -178,7 +178,7 @@ async fn within(
     // What is on disks is looked at when nobody writes there any more.
     world.cluster.kill_all().map_err(WorldError::from)?;
     world.restore_disks();
-    judgements.extend(judge::nodes(&world, &canary));
+    judgements.extend(judge::nodes(&world, options.nemesis, &canary));
     recorder.finish()?;
     judgements.extend(read(&history));
     let verdict =

@@ -289,7 +289,8 @@ fn ended(open: Open<'_>, error: &ClientError) {
         ClientError::Unavailable(Unavailable::Unknown { .. }) => open.info(error),
         ClientError::Unavailable(_) => open.fail(error),
         ClientError::Refused(_) => open.fail(format_args!("refused: {error}")),
-        _ => open.fail(format_args!("broken: {error}")),
+        ClientError::Integrity(_) => open.broken(error),
+        _ => open.fail(format_args!("a fault of the client: {error}")),
     }
 }
 

@@ -97,7 +97,8 @@ impl<'a> Wallet<'a> {
     fn push(&mut self, operation: &Operation<'a>, findings: &mut Findings) {
         match operation.invoke.op.as_str() {
             "push" => {}
-            "final" => return,
+            // A watch that broke off.
+            "final" | "watch" => return,
             other => {
                 return findings.unclear(format!(
                     "line {}: `{other}` is no operation of watch",

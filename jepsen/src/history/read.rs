@@ -146,8 +146,17 @@ impl<'a> Operation<'a> {
 
     /// Whether the cluster decided against it by a rule of the workload (`value.refused`).
     pub fn refused(&self) -> bool {
+        self.failed_as("refused")
+    }
+
+    /// Whether its answer did not verify (`value.broken`).
+    pub fn broken(&self) -> bool {
+        self.failed_as("broken")
+    }
+
+    fn failed_as(&self, kind: &str) -> bool {
         self.answer.is_some_and(|answer| {
-            answer.kind == Type::Fail && answer.value["refused"].as_bool() == Some(true)
+            answer.kind == Type::Fail && answer.value[kind].as_bool() == Some(true)
         })
     }
 

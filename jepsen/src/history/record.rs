@@ -244,14 +244,23 @@ impl Open<'_> {
 
     /// The cluster decided against it, by a rule that the workload counts on. Only this is written as
     /// `"refused": true`; being unavailable or too busy is no decision.
-    pub fn refused(mut self, error: impl ToString) {
+    pub fn refused(self, error: impl ToString) {
+        self.fail_as("refused", error);
+    }
+
+    /// The answer does not verify: only a broken signature, seal or proof explains it.
+    pub fn broken(self, error: impl ToString) {
+        self.fail_as("broken", error);
+    }
+
+    fn fail_as(mut self, kind: &str, error: impl ToString) {
         let asked = self.event.value.take();
         self.event.value = match asked {
             Value::Object(mut fields) => {
-                fields.insert("refused".to_owned(), Value::Bool(true));
+                fields.insert(kind.to_owned(), Value::Bool(true));
                 Value::Object(fields)
             }
-            asked => json!({"asked": asked, "refused": true}),
+            asked => json!({"asked": asked, kind: true}),
         };
         self.end(Type::Fail, error.to_string());
     }

@@ -70,6 +70,7 @@ pub(super) async fn begin(
         Act::Rolling => processes::rolling(world, step),
         Act::Pause(target) => processes::pause(world, target, random).await,
         Act::Power(target) => power::lose(world, target, step, random).await,
+        Act::PowerInSync => power::lose_in_sync(world, step, random).await,
         Act::Jump(target, seconds) => clock::turn(world, target, seconds, random).await,
         Act::Drift(target, speed) => clock::drift(world, target, speed, random).await,
         Act::DiskFull(target) => disk::full(world, target, step, random).await,
@@ -108,7 +109,16 @@ pub(super) async fn meant(
 
 /// The leader of one of the wallet groups.
 pub(super) async fn leader(world: &World, random: &mut StdRng) -> Result<usize, NotBegun> {
-    let group = FIRST_GROUP + rand::RngExt::random_range(random, 0..WALLET_GROUPS);
+    leader_of(world, some_group(random)).await
+}
+
+/// One of the wallet groups.
+pub(super) fn some_group(random: &mut StdRng) -> u32 {
+    FIRST_GROUP + rand::RngExt::random_range(random, 0..WALLET_GROUPS)
+}
+
+/// The leader of a group.
+pub(super) async fn leader_of(world: &World, group: u32) -> Result<usize, NotBegun> {
     let found = world.leader(group).await;
     found.ok_or_else(|| NotBegun::skipped(format!("nobody knows a leader of group {group}")))
 }

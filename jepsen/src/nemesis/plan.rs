@@ -71,6 +71,8 @@ pub enum Act {
     Pause(Target),
     /// The disk loses power, with the process on it.
     Power(Target),
+    /// Every node's syncs are late, a leader is killed, and all lose power when there is another.
+    PowerInSync,
     /// The wall clock jumps by so many seconds.
     Jump(Target, i64),
     /// The wall clock goes at so many hundredths of its speed.
@@ -144,6 +146,7 @@ impl Act {
                 Target::All => Some(Role::All),
                 Target::One(_) => None,
             },
+            Act::PowerInSync => Some(Role::All),
             Act::Cut(_)
             | Act::Packets(_)
             | Act::Rolling
@@ -285,8 +288,14 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
         }
         Nemesis::Pause => Act::Pause(targets[pick(targets.len(), random)]),
         Nemesis::Power => {
-            let order = [Target::All, Target::Leader, Target::Dc(one), Target::All];
-            Act::Power(order[pick(order.len(), random)])
+            let acts = [
+                Act::Power(Target::All),
+                Act::PowerInSync,
+                Act::Power(Target::Leader),
+                Act::Power(Target::Dc(one)),
+                Act::Power(Target::All),
+            ];
+            acts[pick(acts.len(), random)]
         }
         Nemesis::Clock => {
             let seconds = *[3_600, -3_600, 86_400 * 3_650, -60, 5].choose(random).unwrap_or(&60);

@@ -2,12 +2,27 @@
 
 use rand::rngs::StdRng;
 use server::cluster::Signal;
+use std::time::{Duration, Instant};
 
 use super::{
     Target,
-    act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
+    act::{Begun, Ending, NotBegun, Undo, felt, leader_of, meant, names, some_group},
 };
-use crate::world::World;
+use crate::{
+    inject::calls::{Injected, SYNCS},
+    world::World,
+};
+
+/// How late syncs are when the power goes in the middle of them.
+const LATE: Duration = Duration::from_millis(800);
+/// How long a leader is waited for before all that.
+const LED_WITHIN: Duration = Duration::from_secs(10);
+/// How long clients work on late disks.
+const LATE_FOR: Duration = Duration::from_secs(1);
+/// How long an election is waited for, and how soon behind it the power goes: before the sync of what the new
+/// leader writes first has ended, and not before others have seen who leads.
+const ELECTED_WITHIN: Duration = Duration::from_secs(4);
+const SEEN_WITHIN: Duration = Duration::from_millis(350);
 
 pub(super) async fn lose(
     world: &mut World,
@@ -19,6 +34,10 @@ pub(super) async fn lose(
     for node in &nodes {
         world.disk(*node)?;
     }
+    off(world, nodes, step)
+}
+
+fn off(world: &mut World, nodes: Vec<usize>, step: usize) -> Result<Begun, NotBegun> {
     let ran = nodes.iter().filter(|node| world.pid(**node).is_some()).count() as u64;
     // They stand still first, so that all of them lose it at one moment.
     world.signal(&nodes, Signal::STOP)?;
@@ -27,6 +46,52 @@ pub(super) async fn lose(
     }
     world.take_down(&nodes, step)?;
     Ok(Begun { targets: names(world, &nodes), undo: Box::new(Lost { nodes, step, ran }) })
+}
+
+/// Takes power from all in the middle of late syncs, just behind an election: whatever was voted or acknowledged
+/// before it was on a disk is lost on every node.
+pub(super) async fn lose_in_sync(
+    world: &mut World,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    let nodes = meant(world, Target::All, random).await?;
+    for node in &nodes {
+        world.disk(*node)?;
+    }
+    let group = some_group(random);
+    let leader = led(world, group).await?;
+    let late = format!("delay_enter={}", LATE.as_micros());
+    let pids = nodes.iter().filter_map(|node| world.pid(*node));
+    let injected: Vec<Injected> =
+        pids.map(|pid| Injected::into(pid, SYNCS, &late)).collect::<Result<_, _>>()?;
+    tokio::time::sleep(LATE_FOR).await;
+    world.take_down(&[leader], step)?;
+    let until = Instant::now() + ELECTED_WITHIN;
+    while Instant::now() < until {
+        if leader_of(world, group).await.is_ok_and(|now| now != leader) {
+            tokio::time::sleep(SEEN_WITHIN).await;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let begun = off(world, nodes, step);
+    // strace waits for the processes that it lets go of.
+    let _ = tokio::task::spawn_blocking(move || drop(injected)).await;
+    begun
+}
+
+/// The leader of a group; an election may be on its way.
+async fn led(world: &World, group: u32) -> Result<usize, NotBegun> {
+    let until = Instant::now() + LED_WITHIN;
+    loop {
+        match leader_of(world, group).await {
+            Err(NotBegun::Skipped(_)) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            led => return led,
+        }
+    }
 }
 
 struct Lost {

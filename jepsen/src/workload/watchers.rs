@@ -78,7 +78,12 @@ impl Watcher {
             });
             tokio::select! {
                 // It ends by itself with an error only, and then the next try tells whether it lasts.
-                _ = watching => tokio::time::sleep(super::AGAIN).await,
+                broke_off = watching => {
+                    if let Err(error @ ClientError::Integrity(_)) = broke_off {
+                        client.invoke("watch", &key, json!({"watcher": name})).broken(error);
+                    }
+                    tokio::time::sleep(super::AGAIN).await;
+                }
                 () = end.cancelled() => return self,
             }
         }

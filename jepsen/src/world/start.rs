@@ -112,7 +112,7 @@ fn settings(options: &mut Options) {
     let mut set = |key: &str, value: i64| {
         options.overrides.insert(key.to_owned(), value.into());
     };
-    set("raft.snapshot_entries", 400);
+    set("raft.snapshot_entries", 100);
     set("repair.digest_entries", 1_000);
     set("memory.block_cache_mib", 16);
     set("memory.write_buffer_mib", 8);

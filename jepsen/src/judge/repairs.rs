@@ -1,0 +1,60 @@
+//! Nodes that had to be repaired in a run in which nobody touched their bytes: what they had promised they had
+//! not kept, or their state is not that of the others. The cluster mends it, which is why no client sees it.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+};
+
+use super::leaves_bytes_alone;
+use crate::{nemesis::Nemesis, verdict::Verdict};
+
+/// What nodes say of it, themselves and of each other.
+const SAID: [&str; 3] = [
+    "this start repairs what the last one found",
+    "in quarantine: this node neither votes nor acknowledges",
+    "a node is being fenced",
+];
+/// Findings that are told.
+const TOLD: usize = 10;
+
+/// Judges the logs of nodes: each with the node's name and data centre.
+pub(super) fn check(nemesis: Nemesis, logs: &[(String, String, PathBuf)]) -> Verdict {
+    if !leaves_bytes_alone(nemesis) {
+        return Verdict::Pass;
+    }
+    let mut found = Vec::new();
+    for (node, _, log) in logs {
+        let Ok(file) = File::open(log) else {
+            return Verdict::unknown(format!("{} cannot be read", log.display()));
+        };
+        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            if SAID.iter().any(|said| line.contains(said)) {
+                found.push(format!("{node}: {line}"));
+            }
+        }
+    }
+    found.truncate(TOLD);
+    Verdict::of(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_is_found_unless_bytes_were_harmed() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("n1");
+        std::fs::write(&log, "WARN holdfast: ready\n").unwrap();
+        let logs = [("n1".to_owned(), "dc1".to_owned(), log.clone())];
+        assert_eq!(check(Nemesis::Kill, &logs), Verdict::Pass);
+        for said in SAID {
+            std::fs::write(&log, format!("WARN raft: {said} reason=\"x\"\n")).unwrap();
+            assert!(matches!(check(Nemesis::Kill, &logs), Verdict::Fail(_)), "{said}");
+            assert_eq!(check(Nemesis::Corrupt, &logs), Verdict::Pass, "{said}");
+        }
+    }
+}
