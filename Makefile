@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice jepsen-slice fix bench fuzz controls jepsen
+.PHONY: help setup build demo test format clippy docs tidy unit fuzz-slice jepsen-slice fix bench fuzz controls jepsen mutants
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ jepsen: build ## a campaign of chaos, about an hour; SEED=N, MINUTES=N for each 
 
 controls: build ## shows that the tests of durability and repair fail where the protection is taken out
 	@bash xtask/controls.sh $(CONTROLS)
+
+mutants: build ## shows that the chaos harness catches planted mistakes; MUTANTS="03 05" for some
+	$(CARGO) build --release --locked --package jepsen
+	@bash xtask/mutants.sh $(MUTANTS)
 
 fix: ## format and apply what clippy knows how to apply
 	$(CARGO) fmt --all

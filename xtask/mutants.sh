@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Shows that the chaos harness catches what it is there for: applies each mutant of jepsen/mutants to a copy
+# of this tree, builds its `holdfast`, and lets the harness of this tree run the workloads and the nemesis that
+# the mutant names; the checker that it names has to fail within three minutes.
+#
+#   xtask/mutants.sh [NAME...]      all, or those whose names begin so, as in: xtask/mutants.sh 03 05
+#
+# Only crates that a mutant changes are compiled anew: all mutants share one directory for what is built.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+copy=$(mktemp -d)
+child=
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || true; rm -rf "$copy"' EXIT
+trap 'exit 130' INT TERM
+
+say() { printf 'mutants: %s\n' "$*" >&2; }
+
+# Seconds that a run may take, and those for which a cluster that does not heal is waited for behind it.
+within=180
+healing=120
+harness=$root/target/release/jepsen
+[ -x "$harness" ] || { say "target/release/jepsen is missing; make mutants builds it"; exit 2; }
+
+patches=()
+for chosen in "${@:-}"; do
+    found=(jepsen/mutants/"$chosen"*.patch)
+    [ -f "${found[0]}" ] || { say "no mutant begins with $chosen"; exit 2; }
+    patches+=("${found[@]}")
+done
+
+# What was compiled of other people's crates is taken over, as hard links; what cargo writes in place, as a copy.
+mkdir -p "$copy/target/release" "$copy/tree"
+for part in deps build; do
+    [ ! -d "target/release/$part" ] || cp -al "target/release/$part" "$copy/target/release/"
+done
+[ ! -d target/release/.fingerprint ] || cp -a target/release/.fingerprint "$copy/target/release/"
+
+# The tree as it is, with its times, so that nothing of it is compiled again.
+git ls-files -z | xargs -0 cp -p --parents -t "$copy/tree"
+[ ! -f .cargo/config.toml ] || cp -p --parents .cargo/config.toml "$copy/tree"
+
+field() { sed -n "s/^$1: //p" "$2"; }
+
+missed=0
+rows=()
+for patch in "${patches[@]}"; do
+    name=$(basename "$patch" .patch)
+    checker=$(field Checker "$patch")
+    read -r -a run <<<"$(field Run "$patch")"
+    # What the mutant before changed is as it was, with a new time.
+    git ls-files -z | while IFS= read -r -d '' tracked; do
+        cmp -s "$tracked" "$copy/tree/$tracked" || cp "$tracked" "$copy/tree/$tracked"
+    done
+    say "$name: building"
+    (cd "$copy/tree" && git apply "$root/$patch" &&
+        CARGO_TARGET_DIR="$copy/target" cargo build --release --locked --quiet --package cli) 2>"$copy/log" ||
+        { cat "$copy/log" >&2; exit 2; }
+
+    say "$name: ${run[*]}"
+    began=$SECONDS
+    "$harness" run --program "$copy/target/release/holdfast" "${run[@]}" --out "$copy/out" >"$copy/log" 2>&1 &
+    child=$!
+    code=0
+    wait "$child" || code=$?
+    child=
+    took=$((SECONDS - began))
+    failed=$(sed -n 's/^\([a-z]*\) *fail$/\1/p' "$copy/log" | tr '\n' ' ')
+    verdict=caught
+    if [ "$code" -ne 1 ] || [[ " $failed" != *" $checker "* ]]; then
+        verdict=MISSED
+    elif [[ " $failed" == *" itself "* ]] && [ "$took" -le "$((within + healing))" ]; then
+        :
+    elif [ "$took" -gt "$within" ]; then
+        verdict="CAUGHT LATE"
+    fi
+    if [ "$verdict" != caught ]; then
+        missed=1
+        tail -40 "$copy/log" >&2
+    fi
+    say "$name: $verdict after $took s; these fail: ${failed:-none}"
+    rows+=("| $name | \`${run[*]}\` | $checker | ${failed% } | $took s | $verdict |")
+    rm -rf "$copy/out"
+done
+
+printf '\n| mutant | run | has to fail | failed | took | |\n|---|---|---|---|---|---|\n'
+printf '%s\n' "${rows[@]}"
+exit "$missed"
