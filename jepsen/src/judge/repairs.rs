@@ -11,9 +11,10 @@ use super::leaves_bytes_alone;
 use crate::{nemesis::Nemesis, verdict::Verdict};
 
 /// What nodes say of it, themselves and of each other.
-const SAID: [&str; 3] = [
+const SAID: [&str; 4] = [
     "this start repairs what the last one found",
     "in quarantine: this node neither votes nor acknowledges",
+    "the state of these groups is fetched from peers",
     "a node is being fenced",
 ];
 /// Findings that are told.
