@@ -318,8 +318,9 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
         }
         Nemesis::Corrupt => {
             let acts = [
-                (Damage::Flip, Place::Tables),
+                // A cluster of a few seconds has a log, and no tables yet.
                 (Damage::Cut, Place::Log),
+                (Damage::Flip, Place::Tables),
                 (Damage::Flip, Place::Log),
                 (Damage::Torn, Place::Tables),
                 (Damage::Flip, Place::Notes),
