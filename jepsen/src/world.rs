@@ -247,11 +247,9 @@ impl World {
     /// them.
     pub fn restore_disks(&self) {
         for disk in self.disks.iter().flatten() {
-            if fs::read_dir(disk.path()).and_then(|mut entries| entries.next().transpose()).is_err()
-            {
-                // Where it stays off, whoever reads the disk says so.
-                let _ = disk.power_up();
-            }
+            // What is cached can be read without power, so that asking the disk says nothing. Where the power
+            // stays off, whoever reads the disk says so.
+            let _ = disk.power_up();
             let _ = Ballast::on(disk.path()).free();
         }
     }
