@@ -110,6 +110,10 @@ fn of_run(
     body.push_str(&chart::faults(timeline, &figures.faults));
     writeln!(body, "<h2>Leaders</h2>")?;
     body.push_str(&chart::leaders(timeline));
+    if timeline.leaders_left_out > 0 {
+        let more = timeline.leaders_left_out;
+        writeln!(body, "<p class=\"dim\">{more} later changes are not drawn.</p>")?;
+    }
     writeln!(body, "<h2>Latency of acknowledged operations {}</h2>", key(&["p50", "p99", "max"]))?;
     body.push_str(&chart::latency(timeline, &figures.faults));
     writeln!(body, "<h2>Verdicts</h2>\n<table>")?;

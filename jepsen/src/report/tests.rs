@@ -59,6 +59,7 @@ fn the_page_of_a_long_history_is_small() {
     let timeline = Timeline::of(&history);
     assert_eq!(timeline.pieces.iter().map(|piece| piece.count.ok).sum::<usize>(), 50_000);
     let page = page::run(&Left::from_history(&history), &figures, &timeline);
+    assert!(page.contains("500 later changes are not drawn"), "what is left out is said");
     assert!(page.len() < 300_000, "{} bytes", page.len());
 }
 

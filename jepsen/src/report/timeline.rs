@@ -9,8 +9,8 @@ use serde::Deserialize;
 /// The most pieces.
 const PIECES_MAX: u64 = 300;
 const SECOND_NS: u64 = 1_000_000_000;
-/// Leader changes that are drawn; more of them make a band.
-const CHANGES_MAX: usize = 1_000;
+/// Leader changes that are drawn.
+const CHANGES_MAX: usize = 500;
 
 /// A history, piece by piece.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct Timeline {
     pub(super) end_ns: u64,
     /// Who led what, whenever that changed.
     pub(super) leaders: Vec<(u64, Leader)>,
+    /// How many changes more there were.
+    pub(super) leaders_left_out: usize,
 }
 
 /// A piece of time. An operation belongs to the one in which it ended.
@@ -57,7 +59,10 @@ impl Timeline {
             let of = |hundredths| percentile(&took, hundredths);
             piece.latency_ns = of(50).zip(of(99)).zip(of(100)).map(|((a, b), c)| [a, b, c]);
         }
-        Timeline { piece_ns, pieces, end_ns, leaders: leaders(history) }
+        let mut leaders = leaders(history);
+        let leaders_left_out = leaders.len().saturating_sub(CHANGES_MAX);
+        leaders.truncate(CHANGES_MAX);
+        Timeline { piece_ns, pieces, end_ns, leaders, leaders_left_out }
     }
 }
 
@@ -66,5 +71,5 @@ fn leaders(history: &History) -> Vec<(u64, Leader)> {
         let about = event.workload == "nemesis" && event.op == "leader";
         about.then(|| Some((event.time, Leader::deserialize(&event.value).ok()?)))?
     });
-    of_leaders.take(CHANGES_MAX).collect()
+    of_leaders.collect()
 }
