@@ -7,6 +7,7 @@ use store::Column;
 use tokio::time::{Instant, timeout_at};
 use types::NodeId;
 
+use crate::host::offload;
 use crate::log::writer::Job;
 use crate::membership::transfer;
 use crate::node::Node;
@@ -48,7 +49,7 @@ impl Node {
         let writer = node.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = node.queue.push(Job::Stop);
         let (engine, healthy) = (node.engine.clone(), node.failed_reason().is_none());
-        let ended = tokio::task::spawn_blocking(move || {
+        let ended = offload(node.engine.blocks(), move || {
             if writer.is_some_and(|writer| writer.join().is_err()) {
                 tracing::error!("the log writer ended badly");
             }
