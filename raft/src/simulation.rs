@@ -58,11 +58,10 @@ const FIRST: &str = "HOLDFAST_SIM_FIRST";
 const TRACE: &str = "HOLDFAST_SIM_TRACE";
 
 /// Seeds that have found something once, and what. They are run first, for ever.
-const PINNED: [u64; 3] = [
-    // A leader that did not reach a follower asked it again without a pause.
-    7, // Reads that waited when their group stopped asked for a leader without a pause.
-    8, // Proposals that waited when their group stopped asked for outcomes behind the last one.
-    22,
+const PINNED: [(u64, &str); 3] = [
+    (7, "a leader that did not reach a follower asked it again without a pause"),
+    (8, "reads that waited when their group stopped asked for a leader without a pause"),
+    (22, "proposals that waited when their group stopped asked for outcomes behind the last one"),
 ];
 
 /// What must have happened over all seeds, or they proved nothing.
@@ -171,7 +170,8 @@ fn repeat(seed: u64) -> String {
 #[test]
 fn seeds_keep_the_invariants() {
     let (first, count) = (number(FIRST).unwrap_or(1), number(SEEDS).unwrap_or(300));
-    let seeds: Vec<u64> = PINNED.into_iter().chain(first..first + count).collect();
+    let seeds: Vec<u64> =
+        PINNED.iter().map(|(seed, _)| *seed).chain(first..first + count).collect();
     let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     let total = Mutex::new(BTreeMap::<String, u64>::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
