@@ -292,6 +292,7 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
                 Act::Power(Target::All),
                 Act::PowerInSync,
                 Act::Power(Target::Leader),
+                Act::PowerInSync,
                 Act::Power(Target::Dc(one)),
                 Act::Power(Target::All),
             ];

@@ -14,15 +14,15 @@ use crate::{
 };
 
 /// How late syncs are when the power goes in the middle of them.
-const LATE: Duration = Duration::from_millis(800);
+const LATE: Duration = Duration::from_millis(1_200);
 /// How long a leader is waited for before all that.
 const LED_WITHIN: Duration = Duration::from_secs(10);
 /// How long clients work on late disks.
 const LATE_FOR: Duration = Duration::from_secs(1);
 /// How long an election is waited for, and how soon behind it the power goes: before the sync of what the new
-/// leader writes first has ended, and not before others have seen who leads.
-const ELECTED_WITHIN: Duration = Duration::from_secs(4);
-const SEEN_WITHIN: Duration = Duration::from_millis(350);
+/// leader writes first has ended, and not before nodes have written down who leads.
+const ELECTED_WITHIN: Duration = Duration::from_secs(6);
+const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn lose(
     world: &mut World,
@@ -70,7 +70,7 @@ pub(super) async fn lose_in_sync(
     let until = Instant::now() + ELECTED_WITHIN;
     while Instant::now() < until {
         if leader_of(world, group).await.is_ok_and(|now| now != leader) {
-            tokio::time::sleep(SEEN_WITHIN).await;
+            tokio::time::sleep(WRITTEN_WITHIN).await;
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
