@@ -4,7 +4,7 @@
 //! Everything else that a node does it does on the async runtime that it was started on, by that
 //! runtime's clock. So whoever brings another host, an engine that does not block ([`store::EngineView::blocks`])
 //! and a runtime with a clock of its own runs a whole node without network, disk and time
-//! ([`crate::simulation`], in tests).
+//! (`simulation`, in tests).
 
 use std::io;
 use std::thread::JoinHandle;
