@@ -112,6 +112,7 @@ fn a_good_history_passes_with_one_line_for_each_checker() {
             "devices: pass",
             "coverage: pass",
             "healing: pass",
+            "integrity: pass",
             "pass",
         ]
     );
