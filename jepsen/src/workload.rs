@@ -104,6 +104,16 @@ pub fn start(workloads: &[Workload], arena: &Arena) -> JoinSet<Result<(), Client
     running
 }
 
+/// Runs so many of something, and waits for all of them. One that panics takes the whole workload with it: what
+/// the others saw would be half of a history.
+async fn side_by_side<Run>(count: usize, run: impl Fn(usize) -> Run) -> Result<(), ClientError>
+where
+    Run: Future<Output = Result<(), ClientError>> + Send + 'static,
+{
+    let running: JoinSet<_> = (0..count).map(run).collect();
+    running.join_all().await.into_iter().collect()
+}
+
 /// How the cluster is reached.
 #[derive(Clone, Debug)]
 pub struct Access {

@@ -71,9 +71,8 @@ fn judge(
     // How far each data centre has come by the time of the answer: the furthest entry of each term.
     let mut reached: BTreeMap<(u64, &str), Reached> = BTreeMap::new();
     for (node, answer) in &answers {
-        let Some(dcs) = synced.get(&answer.group) else { continue };
         let mut holding = BTreeSet::new();
-        for (dc, lines) in dcs {
+        for (dc, lines) in synced.get(&answer.group).into_iter().flatten() {
             let Reached { next, furthest } = reached.entry((answer.group, *dc)).or_default();
             while let Some(line) = lines.get(*next).filter(|line| line.at_ns <= answer.at_ns) {
                 let index = furthest.entry(line.term).or_default();
@@ -177,6 +176,12 @@ mod tests {
             ("dc2", &[("synced", 6, 20)]),
         ]);
         assert!(matches!(shorter, Verdict::Fail(_)), "{shorter:?}");
+    }
+
+    #[test]
+    fn an_answer_that_nobody_synced_is_found() {
+        let verdict = checked(&[("dc1", &[("answered", 7, 30)]), ("dc2", &[])]);
+        assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
     }
 
     #[test]

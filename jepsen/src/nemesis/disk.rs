@@ -26,9 +26,9 @@ pub(super) async fn full(
     let mut ballasts = Vec::new();
     for node in &nodes {
         let ballast = Ballast::on(world.disk(*node)?.path());
-        world.may_end(*node, step, true);
         let filled = ballast.fill_up();
         taken += filled.map_err(|error| NotBegun::skipped(format!("fill the disk: {error}")))?;
+        world.may_end(*node, step, true);
         ballasts.push(ballast);
     }
     let targets = names(world, &nodes);
@@ -103,12 +103,8 @@ pub(super) async fn fail(
     let mut injected = Vec::new();
     for node in &nodes {
         if let Some(pid) = world.pid(*node) {
+            injected.push(Injected::into(pid, SYNCS, "error=EIO")?);
             world.may_end(*node, step, true);
-            let into = Injected::into(pid, SYNCS, "error=EIO");
-            if into.is_err() {
-                world.may_end(*node, step, false);
-            }
-            injected.push(into?);
         }
     }
     if injected.is_empty() {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     inject::calls::{Injected, SYNCS},
-    world::World,
+    world::{World, WorldError},
 };
 
 /// How late syncs are when the power goes in the middle of them.
@@ -41,10 +41,10 @@ fn off(world: &mut World, nodes: Vec<usize>, step: usize) -> Result<Begun, NotBe
     let ran = nodes.iter().filter(|node| world.pid(**node).is_some()).count() as u64;
     // They stand still first, so that all of them lose it at one moment.
     world.signal(&nodes, Signal::STOP)?;
-    for node in &nodes {
-        world.disk(*node)?.lose_power()?;
-    }
+    let lost = nodes.iter().try_for_each(|node| world.disk(*node)?.lose_power());
     world.take_down(&nodes, step)?;
+    // Some may have lost it and others not: that is no fault that was skipped.
+    lost.map_err(WorldError::from)?;
     Ok(Begun { targets: names(world, &nodes), undo: Box::new(Lost { nodes, step, ran }) })
 }
 

@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Arena, ended, moved};
+use super::{Arena, ended, moved, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
@@ -15,16 +15,7 @@ const RECORDS: usize = 8;
 const THINK_MS: u64 = 80;
 
 pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
-    let mut chains = JoinSet::new();
-    for _ in 0..WALLETS {
-        chains.spawn(chain(arena.clone()));
-    }
-    while let Some(ended) = chains.join_next().await {
-        if let Ok(ended) = ended {
-            ended?;
-        }
-    }
-    Ok(())
+    side_by_side(WALLETS, |_| chain(arena.clone())).await
 }
 
 async fn chain(arena: Arena) -> Result<(), ClientError> {
@@ -39,11 +30,8 @@ async fn chain(arena: Arena) -> Result<(), ClientError> {
         }
     }
     let access = arena.at_the_end().await;
-    let mut number = 0;
-    while let Some(device) = devices.join_next().await {
-        let Ok((name, mut wallet)) = device else { continue };
+    for (number, (name, mut wallet)) in devices.join_all().await.into_iter().enumerate() {
         moved(&mut wallet, access.only(number))?;
-        number += 1;
         let mut client = arena.recorder.client("chain");
         let open = client.invoke("final", &key, json!({"device": name}));
         wallet.pull().await?;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use types::ids::MemberId;
 
-use super::{AGAIN, Access, Arena, ended, moved, recover};
+use super::{AGAIN, Access, Arena, ended, moved, recover, side_by_side};
 use crate::history::{Client, Open};
 
 const WALLETS: usize = 2;
@@ -18,16 +18,7 @@ const USED: Duration = Duration::from_secs(2);
 const TRIES_ON: Duration = Duration::from_millis(2_500);
 
 pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
-    let mut owners = JoinSet::new();
-    for number in 0..WALLETS {
-        owners.spawn(owner(arena.clone(), number));
-    }
-    while let Some(ended) = owners.join_next().await {
-        if let Ok(ended) = ended {
-            ended?;
-        }
-    }
-    Ok(())
+    side_by_side(WALLETS, |number| owner(arena.clone(), number)).await
 }
 
 async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {

@@ -2,25 +2,15 @@
 
 use client::{ClientError, Record, RecoveryCode, Wallet};
 use serde_json::json;
-use tokio::task::JoinSet;
 
-use super::{Arena, RECORDS_MAX, ended, in_doubt, moved};
+use super::{Arena, RECORDS_MAX, ended, in_doubt, moved, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 3;
 const THINK_MS: u64 = 120;
 
 pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
-    let mut owners = JoinSet::new();
-    for number in 0..WALLETS {
-        owners.spawn(owner(arena.clone(), number));
-    }
-    while let Some(ended) = owners.join_next().await {
-        if let Ok(ended) = ended {
-            ended?;
-        }
-    }
-    Ok(())
+    side_by_side(WALLETS, |number| owner(arena.clone(), number)).await
 }
 
 /// Fills one wallet after the other.

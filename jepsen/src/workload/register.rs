@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{Arena, ended, in_doubt};
+use super::{Arena, ended, in_doubt, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
@@ -15,16 +15,7 @@ const RECORD: &str = "register";
 const THINK_MS: u64 = 60;
 
 pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
-    let mut registers = JoinSet::new();
-    for _ in 0..WALLETS {
-        registers.spawn(register(arena.clone()));
-    }
-    while let Some(ended) = registers.join_next().await {
-        if let Ok(ended) = ended {
-            ended?;
-        }
-    }
-    Ok(())
+    side_by_side(WALLETS, |_| register(arena.clone())).await
 }
 
 async fn register(arena: Arena) -> Result<(), ClientError> {
@@ -43,7 +34,7 @@ async fn register(arena: Arena) -> Result<(), ClientError> {
             devices.spawn(device(arena.clone(), key.clone(), wallet, number));
         }
     }
-    while devices.join_next().await.is_some() {}
+    devices.join_all().await;
     arena.at_the_end().await;
     last_read(&arena, &key, &code).await
 }

@@ -73,7 +73,7 @@ async fn fill(arena: &Arena) -> Option<Filled> {
         devices.spawn(add(arena.clone(), key.clone(), device, number + 1, added.clone()));
     }
     let wallet = add(arena.clone(), key.clone(), wallet, 0, added).await;
-    while devices.join_next().await.is_some() {}
+    devices.join_all().await;
     Some(Filled { key, code, wallet, before })
 }
 

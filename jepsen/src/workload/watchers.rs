@@ -137,15 +137,9 @@ async fn work(arena: &Arena) -> Option<Watched> {
     for (number, wallet) in writers.into_iter().enumerate() {
         writing.spawn(write(arena.clone(), key.clone(), wallet, number, pushed.clone()));
     }
-    let mut wallet = None;
-    while let Some(written) = writing.join_next().await {
-        wallet = wallet.or(written.ok());
-    }
+    let wallet = writing.join_all().await.into_iter().next();
     end.cancel();
-    let mut watchers = Vec::new();
-    while let Some(watched) = watching.join_next().await {
-        watchers.extend(watched.ok());
-    }
+    let watchers = watching.join_all().await;
     Some(Watched { key, wallet: wallet?, watchers })
 }
 
