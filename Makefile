@@ -34,12 +34,14 @@ docs: setup
 tidy: setup
 	$(CARGO) run --release --locked --quiet --package xtask -- tidy
 
-# The node processes of the tests are the binary of this build. raft's own tests want tokio with a clock that
-# can be moved: among the others it would be compiled into everything a second time.
+# One selection of packages for all that the gate runs: another selection has other features of the same
+# dependencies, and compiles them and everything above them again. `holdfast` and `jepsen` come with it.
+# raft's own tests are a selection of their own: they want tokio with a clock that can be moved.
+tested := --workspace --exclude raft
+
 unit:
 	@bash xtask/setup.sh test
-	$(CARGO) build --release --locked --package cli
-	$(CARGO) test --release --locked --workspace --exclude raft --no-fail-fast
+	$(CARGO) test --release --locked $(tested) --no-fail-fast
 	$(CARGO) test --release --locked --package raft --no-fail-fast
 
 fuzz-slice: setup # a minute of all targets together, the same inputs each time
@@ -50,7 +52,7 @@ fuzz: setup ## an hour of fuzzing; SECONDS_EACH=N for another time for each targ
 
 jepsen-slice: setup # each nemesis for 15 s, with seeds whose faults leave time to work: about 5 minutes
 	@bash xtask/setup.sh test
-	$(CARGO) build --release --locked --package cli --package jepsen
+	$(CARGO) test --release --locked $(tested) --no-run --quiet
 	@rm -rf target/jepsen/slice
 	target/release/jepsen campaign --seconds 15 --seed 2638 --allow-skipped --out target/jepsen/slice
 

@@ -29,7 +29,8 @@ if [ "$mode" = slice ]; then
 else
     learned="${XDG_CACHE_HOME:-$HOME/.cache}/holdfast/fuzz"
 fi
-HOLDFAST_FUZZ_SEEDS="$learned" cargo test --release --locked --quiet --package fuzz --test corpus
+# The selection of packages is that of `make unit`, whose build this shares.
+HOLDFAST_FUZZ_SEEDS="$learned" cargo test --release --locked --quiet --workspace --exclude raft --test corpus
 RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" cargo build --release --locked --package fuzz --bins
 
 for target in "${targets[@]}"; do
