@@ -10,18 +10,13 @@
 # Only crates that a mutant changes are compiled anew: all mutants share one directory for what is built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$PWD
-copy=$(mktemp -d)
-child=
-trap '[ -z "$child" ] || kill "$child" 2>/dev/null || true; rm -rf "$copy"' EXIT
-trap 'exit 130' INT TERM
 
 say() { printf 'mutants: %s\n' "$*" >&2; }
 
 # Seconds that a run may take, and those for which a cluster that does not heal is waited for behind it.
 within=180
 healing=120
-harness=$root/target/release/jepsen
+harness=$PWD/target/release/jepsen
 [ -x "$harness" ] || { say "target/release/jepsen is missing; make mutants builds it"; exit 2; }
 
 patches=()
@@ -31,18 +26,10 @@ for chosen in "${@:-}"; do
     patches+=("${found[@]}")
 done
 
-# What was compiled of other people's crates is taken over, as hard links; what cargo writes in place, as a copy.
-mkdir -p "$copy/target/release" "$copy/tree"
-for part in deps build; do
-    [ ! -d "target/release/$part" ] || cp -al "target/release/$part" "$copy/target/release/"
-done
-[ ! -d target/release/.fingerprint ] || cp -a target/release/.fingerprint "$copy/target/release/"
-
-# The tree as it is, with its times, so that nothing of it is compiled again.
-git ls-files -z | xargs -0 cp -p --parents -t "$copy/tree"
-[ ! -f .cargo/config.toml ] || cp -p --parents .cargo/config.toml "$copy/tree"
-
-field() { sed -n "s/^$1: //p" "$2"; }
+# shellcheck source=xtask/copy.sh
+. xtask/copy.sh
+child=
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || true; rm -rf "$copy"' EXIT
 
 missed=0
 rows=()
@@ -50,13 +37,8 @@ for patch in "${patches[@]}"; do
     name=$(basename "$patch" .patch)
     checker=$(field Checker "$patch")
     read -r -a run <<<"$(field Run "$patch")"
-    # What the mutant before changed is as it was, with a new time.
-    git ls-files -z | while IFS= read -r -d '' tracked; do
-        cmp -s "$tracked" "$copy/tree/$tracked" || cp "$tracked" "$copy/tree/$tracked"
-    done
     say "$name: building"
-    (cd "$copy/tree" && git apply "$root/$patch" &&
-        CARGO_TARGET_DIR="$copy/target" cargo build --release --locked --quiet --package cli) 2>"$copy/log" ||
+    { patch_copy "$patch" && (cd "$copy/tree" && cargo build --release --locked --quiet --package cli); } 2>"$copy/log" ||
         { cat "$copy/log" >&2; exit 2; }
 
     say "$name: ${run[*]}"

@@ -143,7 +143,7 @@ pub enum Problem {
         /// What it has to be.
         expected: &'static str,
     },
-    /// Understood, but not implemented here.
+    /// A form of the standard that this reader does not accept.
     #[error("{what} {found} is not supported")]
     Unsupported {
         /// The member.
