@@ -1,7 +1,8 @@
 //! P1, from the nodes' own records: when an entry was answered, its group's log stood on disk at least as far
 //! in two data centres.
 //!
-//! Nodes write a line after each sync and before each answer, with the time of the machine's monotonic clock.
+//! Nodes write a line after each sync and before each answer, with the time of the machine's monotonic clock. One
+//! that ran in another boot for a while was ahead by [`AHEAD`] then.
 //! Logs match: one whose last entry is of the same or a later term and no shorter holds the entry.
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::verdict::Verdict;
+use crate::{inject::clock::AHEAD, verdict::Verdict};
 
 /// Findings that are told; more of the same say nothing new.
 const TOLD: usize = 10;
@@ -107,11 +108,13 @@ fn read(text: &str) -> Option<Line> {
             .split(' ')
             .find_map(|field| field.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
     };
+    let at_ns = u128::from(field("at_ns")?);
+    let at_ns = at_ns.checked_sub(AHEAD.as_nanos()).unwrap_or(at_ns);
     Some(Line {
         group: field("group")?,
         term: field("term")?,
         index: field("index")?,
-        at_ns: field("at_ns")?,
+        at_ns: u64::try_from(at_ns).ok()?,
         answered: match what {
             "answered" => true,
             "synced" => false,
@@ -176,6 +179,18 @@ mod tests {
             ("dc2", &[("synced", 6, 20)]),
         ]);
         assert!(matches!(shorter, Verdict::Fail(_)), "{shorter:?}");
+    }
+
+    #[test]
+    fn the_time_of_another_boot_is_brought_back() {
+        let ahead = u64::try_from(AHEAD.as_nanos()).unwrap();
+        for (synced, held) in [(20, true), (40, false)] {
+            let verdict = checked(&[
+                ("dc1", &[("synced", 7, 10), ("answered", 7, 30)]),
+                ("dc2", &[("synced", 7, ahead + synced)]),
+            ]);
+            assert_eq!(matches!(verdict, Verdict::Pass), held, "{verdict:?}");
+        }
     }
 
     #[test]

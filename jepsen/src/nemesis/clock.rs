@@ -1,10 +1,12 @@
-//! Wall clocks: turned and made to drift. Monotonic clocks run on as they are.
+//! Wall clocks: turned and made to drift, while monotonic clocks run on as they are. Monotonic clocks: begun
+//! elsewhere, by a start of the node as on a machine that was started at another time.
 
 use rand::rngs::StdRng;
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    path::Path,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -15,7 +17,7 @@ use super::{
     act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
 };
 use crate::{
-    inject::clock::Clock,
+    inject::clock::{Boot, Clock},
     world::{World, WorldError},
 };
 
@@ -67,6 +69,57 @@ pub(super) async fn drift(
     let mut targets = names(world, &nodes);
     targets.push(format!("at {speed} %"));
     Ok(Begun { targets, undo: Box::new(Turned { nodes, drift: Some(drift) }) })
+}
+
+/// The node starts again, on a machine that was started at another time.
+pub(super) async fn boot(
+    world: &mut World,
+    target: Target,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    let nodes = meant(world, target, random).await?;
+    clocks(world, &nodes)?;
+    let boot = Boot::new()?;
+    world.take_down(&nodes, step)?;
+    for node in &nodes {
+        let dir = world.cluster.nodes()[*node].dir.clone();
+        let (script, elsewhere) = (dir.join("holdfast"), dir.join("elsewhere"));
+        let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", boot.enter(), script.display());
+        let written = fs::write(&elsewhere, text)
+            .and_then(|()| fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o755)));
+        written.map_err(|source| WorldError::File { file: elsewhere.clone(), source })?;
+        install(world, *node, elsewhere)?;
+    }
+    world.let_up(&nodes, step)?;
+    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Elsewhere { nodes, step, boot }) })
+}
+
+fn install(world: &mut World, node: usize, program: PathBuf) -> Result<(), WorldError> {
+    Ok(world.cluster.install(node, program)?)
+}
+
+struct Elsewhere {
+    nodes: Vec<usize>,
+    step: usize,
+    boot: Boot,
+}
+
+impl Undo for Elsewhere {
+    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
+        Box::pin(async move {
+            let pids = self.nodes.iter().filter_map(|node| world.pid(*node));
+            let elsewhere = pids.filter(|pid| Boot::is_elsewhere(*pid)).count() as u64;
+            world.take_down(&self.nodes, self.step)?;
+            drop(self.boot);
+            for node in &self.nodes {
+                let script = world.cluster.nodes()[*node].dir.join("holdfast");
+                install(world, *node, script)?;
+            }
+            world.let_up(&self.nodes, self.step)?;
+            Ok(felt("other_boots", elsewhere))
+        })
+    }
 }
 
 fn clocks(world: &World, nodes: &[usize]) -> Result<Vec<Clock>, NotBegun> {

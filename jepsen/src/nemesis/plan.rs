@@ -67,6 +67,8 @@ pub enum Act {
     Kill(Target),
     /// SIGTERM and a start, one node after the other.
     Rolling,
+    /// SIGKILL, and when it is over, and the others' logs begin behind its own, again while it is sent a snapshot.
+    Behind(Target),
     /// SIGSTOP and SIGCONT.
     Pause(Target),
     /// The disk loses power, with the process on it.
@@ -77,6 +79,8 @@ pub enum Act {
     Jump(Target, i64),
     /// The wall clock goes at so many hundredths of its speed.
     Drift(Target, u32),
+    /// Started again with a monotonic clock that begins elsewhere, as on a machine that was started at another time.
+    Boot(Target),
     /// No room is left on the disk.
     DiskFull(Target),
     /// Every sync takes so many milliseconds longer.
@@ -131,10 +135,12 @@ impl Act {
             Act::Flap(target)
             | Act::Filter(target)
             | Act::Kill(target)
+            | Act::Behind(target)
             | Act::Pause(target)
             | Act::Power(target)
             | Act::Jump(target, _)
             | Act::Drift(target, _)
+            | Act::Boot(target)
             | Act::DiskFull(target)
             | Act::SlowSync(target, _)
             | Act::FailSync(target)
@@ -282,6 +288,7 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
                 Act::Kill(Target::All),
                 Act::Rolling,
                 Act::Kill(Target::Dc(one)),
+                Act::Behind(Target::One(one)),
                 Act::Kill(Target::One(one)),
             ];
             acts[pick(acts.len(), random)]
@@ -304,6 +311,7 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
                 Act::Jump(some, seconds),
                 Act::Drift(some, 150),
                 Act::Jump(Target::All, -seconds),
+                Act::Boot(some),
                 Act::Drift(Target::One(one), 70),
             ];
             acts[pick(acts.len(), random)]

@@ -1,8 +1,11 @@
-//! Processes: killed, restarted one after the other, made to stand still.
+//! Processes: killed, also while they catch up; restarted one after the other; made to stand still.
 
 use rand::rngs::StdRng;
 use server::cluster::Signal;
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use super::{
     Target,
@@ -12,6 +15,9 @@ use crate::world::{World, WorldError};
 
 /// How long a node may take to drain.
 const DRAINS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a snapshot is waited for, and what a node writes when one comes in.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
+const RECEIVING: &str = "receiving a snapshot";
 
 pub(super) async fn kill(
     world: &mut World,
@@ -39,6 +45,60 @@ impl Undo for Killed {
             Ok(felt("killed", self.ran))
         })
     }
+}
+
+/// They are down until the others' logs begin behind theirs: snapshots are frequent here.
+pub(super) async fn behind(
+    world: &mut World,
+    target: Target,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
+    let nodes = meant(world, target, random).await?;
+    world.take_down(&nodes, step)?;
+    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Behind { nodes, step }) })
+}
+
+struct Behind {
+    nodes: Vec<usize>,
+    step: usize,
+}
+
+impl Undo for Behind {
+    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
+        Box::pin(async move {
+            let mut cut = 0;
+            for node in self.nodes {
+                let log = world.cluster.nodes()[node].log();
+                let before = size(&log);
+                world.let_up(&[node], self.step)?;
+                if world.pid(node).is_some() && is_sent_a_snapshot(&log, before).await {
+                    world.take_down(&[node], self.step)?;
+                    world.let_up(&[node], self.step)?;
+                    cut += 1;
+                }
+            }
+            Ok(felt("cut_snapshots", cut))
+        })
+    }
+}
+
+fn size(log: &Path) -> u64 {
+    log.metadata().map_or(0, |about| about.len())
+}
+
+/// Waits until a node says so, in its log behind this place.
+async fn is_sent_a_snapshot(log: &Path, from: u64) -> bool {
+    let until = Instant::now() + SNAPSHOT_WITHIN;
+    while Instant::now() < until {
+        let text = std::fs::read(log).unwrap_or_default();
+        let new = text.get(from as usize..).unwrap_or_default();
+        if String::from_utf8_lossy(new).contains(RECEIVING) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    false
 }
 
 /// Nothing is done at the beginning: the nodes go one after the other when the step ends, each when the one

@@ -15,7 +15,7 @@ use crate::{
     inject::{
         Skipped,
         calls::{Injected, SYNCS},
-        clock::Clock,
+        clock::{Boot, Clock},
         disk::LossyDisk,
         rations::{self, Ration},
     },
@@ -30,6 +30,7 @@ enum Need {
     Disk,
     Calls,
     Clock,
+    Boot,
     Groups,
     Files,
 }
@@ -42,6 +43,7 @@ impl Need {
             Act::Power(_) | Act::DiskFull(_) => Some(Need::Disk),
             Act::SlowSync(..) | Act::FailSync(_) => Some(Need::Calls),
             Act::Jump(..) | Act::Drift(..) => Some(Need::Clock),
+            Act::Boot(_) => Some(Need::Boot),
             Act::Processor(..) | Act::Memory(..) => Some(Need::Groups),
             Act::Files(_) => Some(Need::Files),
             _ => None,
@@ -61,6 +63,7 @@ impl Need {
                 LossyDisk::mount(&scratch.path().join("disk"), 16)?.lose_power()
             }
             Need::Clock => Clock::right(scratch()?.path().join("clock")).map(drop),
+            Need::Boot => Boot::new().map(drop),
             Need::Calls => Injected::into(Victim::new()?.pid(), SYNCS, "delay_enter=1").map(drop),
             Need::Groups => Ration::processor(Victim::new()?.pid(), 50).map(drop),
             Need::Files => rations::files(Victim::new()?.pid(), 100).map(drop),
