@@ -34,15 +34,11 @@ docs: setup
 tidy: setup
 	$(CARGO) run --release --locked --quiet --package xtask -- tidy
 
-# One selection of packages for all that the gate runs: another selection has other features of the same
-# dependencies, and compiles them and everything above them again. `holdfast` and `jepsen` come with it.
-# raft's own tests are a selection of their own: they want tokio with a clock that can be moved.
-tested := --workspace --exclude raft
-
+# The whole workspace at once, in all that the gate runs: another selection of packages has other features of the
+# same dependencies, and compiles them and everything above them again. `holdfast` and `jepsen` come with it.
 unit:
 	@bash xtask/setup.sh test
-	$(CARGO) test --release --locked $(tested) --no-fail-fast
-	$(CARGO) test --release --locked --package raft --no-fail-fast
+	$(CARGO) test --release --locked --workspace --no-fail-fast
 
 fuzz-slice: setup # a minute of all targets together, the same inputs each time
 	@bash xtask/fuzz.sh slice
@@ -52,7 +48,7 @@ fuzz: setup ## an hour of fuzzing; SECONDS_EACH=N for another time for each targ
 
 jepsen-slice: setup # each nemesis for 15 s, with seeds whose faults leave time to work: about 5 minutes
 	@bash xtask/setup.sh test
-	$(CARGO) test --release --locked $(tested) --no-run --quiet
+	$(CARGO) test --release --locked --workspace --no-run --quiet
 	@rm -rf target/jepsen/slice
 	target/release/jepsen campaign --seconds 15 --seed 2638 --allow-skipped --out target/jepsen/slice
 

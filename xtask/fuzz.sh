@@ -30,7 +30,7 @@ else
     learned="${XDG_CACHE_HOME:-$HOME/.cache}/holdfast/fuzz"
 fi
 # The selection of packages is that of `make unit`, whose build this shares.
-HOLDFAST_FUZZ_SEEDS="$learned" cargo test --release --locked --quiet --workspace --exclude raft --test corpus
+HOLDFAST_FUZZ_SEEDS="$learned" cargo test --release --locked --quiet --workspace --test corpus
 RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" cargo build --release --locked --package fuzz --bins
 
 for target in "${targets[@]}"; do
