@@ -9,7 +9,7 @@
 //! least as fast.
 
 use crate::{
-    history::{Event, Fault, History, Home, Operation, Phase, Run, State, Type},
+    history::{Event, Fault, History, Home, Leader, Operation, Phase, Run, State, Type},
     nemesis::{Act, Role},
 };
 use serde::Deserialize;
@@ -32,6 +32,8 @@ pub struct Figures {
     pub faults: Vec<Span>,
     /// How often all nodes lost power at once.
     pub all_lost_power: usize,
+    /// How often a group was led by another node, or by the same one in a later term.
+    pub leader_changes: usize,
     /// The longest time without an acknowledged write on any wallet: when it began, and how long it was.
     pub longest: Option<(u64, u64)>,
     /// Time without writes for each fault that was installed and has a role.
@@ -135,9 +137,12 @@ impl Figures {
         let nodes: BTreeSet<&str> = figures.run.nodes.iter().map(String::as_str).collect();
         let of_all = |span: &&Span| {
             let targets: BTreeSet<&str> = span.targets.iter().map(String::as_str).collect();
-            span.fault == "power" && span.state == State::Installed && targets == nodes
+            ["power", "power-in-sync"].contains(&&*span.fault)
+                && span.state == State::Installed
+                && targets == nodes
         };
         figures.all_lost_power = figures.faults.iter().filter(of_all).count();
+        figures.leader_changes = leader_changes(history);
         let mut writes = writes(history);
         writes.sort_by_key(|write| write.ended_ns);
         figures.longest = longest(&writes, figures.length_ns);
@@ -214,6 +219,20 @@ impl Active {
         let next = self.0.partition_point(|(_, end)| *end < begun_ns);
         self.0.get(next).is_some_and(|(start, _)| *start <= ended_ns)
     }
+}
+
+/// Nodes answer at different moments, so that an earlier term may be told behind a later one.
+fn leader_changes(history: &History) -> usize {
+    let mut terms: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for (_, event) in history.events() {
+        if event.workload == "nemesis"
+            && event.op == "leader"
+            && let Ok(Leader { group, node: Some(_), term }) = Leader::deserialize(&event.value)
+        {
+            terms.entry(group).or_default().insert(term);
+        }
+    }
+    terms.values().map(|terms| terms.len() - 1).sum()
 }
 
 fn writes(history: &History) -> Vec<Write<'_>> {

@@ -135,6 +135,7 @@ fn a_fault_knows_from_its_place_in_the_plan_whom_it_meant() {
         {"fault": "power", "act": {"power": "all"}},
         {"fault": "power", "act": {"power": {"one": 1}}},
         {"fault": "transfer", "act": "transfer"},
+        {"fault": "power-in-sync", "act": "power-in-sync"},
     ]);
     let mut skipped = fault("cut", 20, "start", &[]);
     skipped.value["state"] = json!("skipped");
@@ -148,15 +149,35 @@ fn a_fault_knows_from_its_place_in_the_plan_whom_it_meant() {
             fault("power", 50, "start", &["n2"]),
             fault("cut", 60, "stop", &["n1>n2"]),
             fault("transfer", 70, "start", &["n1"]),
+            fault("power-in-sync", 80, "start", &["n1", "n2", "n3"]),
             fault("heal", 90, "heal", &[]),
         ],
     );
     let roles: Vec<_> = figures.faults.iter().map(|fault| fault.role).collect();
-    assert_eq!(roles, [Some(Role::DataCentre), None, Some(Role::All), None, Some(Role::Leader)]);
+    let (leader, all) = (Some(Role::Leader), Some(Role::All));
+    assert_eq!(roles, [Some(Role::DataCentre), None, all, None, leader, all]);
     let spans: Vec<_> =
         figures.faults.iter().map(|fault| (fault.start_ns / MS, fault.stop_ns / MS)).collect();
-    assert_eq!(spans, [(10, 60), (20, 20), (30, 40), (50, 90), (70, 90)]);
-    assert_eq!(figures.all_lost_power, 1);
+    assert_eq!(spans, [(10, 60), (20, 20), (30, 40), (50, 90), (70, 90), (80, 90)]);
+    assert_eq!(figures.all_lost_power, 2);
+}
+
+#[test]
+fn each_later_term_of_a_group_is_a_change_of_leaders() {
+    let leader = |group: u64, node: Option<&str>, term: u64| {
+        harness("leader", 10, json!({"group": group, "node": node, "term": term}))
+    };
+    let figures = figures(
+        json!([]),
+        vec![
+            leader(2, Some("n1"), 3),
+            leader(3, Some("n2"), 1),
+            leader(2, None, 4),
+            leader(2, Some("n1"), 5),
+            leader(2, Some("n1"), 3),
+        ],
+    );
+    assert_eq!(figures.leader_changes, 1);
 }
 
 #[test]

@@ -3,10 +3,9 @@
 
 use rand::rngs::StdRng;
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -83,20 +82,10 @@ pub(super) async fn boot(
     let boot = Boot::new()?;
     world.take_down(&nodes, step)?;
     for node in &nodes {
-        let dir = world.cluster.nodes()[*node].dir.clone();
-        let (script, elsewhere) = (dir.join("holdfast"), dir.join("elsewhere"));
-        let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", boot.enter(), script.display());
-        let written = fs::write(&elsewhere, text)
-            .and_then(|()| fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o755)));
-        written.map_err(|source| WorldError::File { file: elsewhere.clone(), source })?;
-        install(world, *node, elsewhere)?;
+        world.boots_in(*node, Some(&boot))?;
     }
     world.let_up(&nodes, step)?;
     Ok(Begun { targets: names(world, &nodes), undo: Box::new(Elsewhere { nodes, step, boot }) })
-}
-
-fn install(world: &mut World, node: usize, program: PathBuf) -> Result<(), WorldError> {
-    Ok(world.cluster.install(node, program)?)
 }
 
 struct Elsewhere {
@@ -113,8 +102,7 @@ impl Undo for Elsewhere {
             world.take_down(&self.nodes, self.step)?;
             drop(self.boot);
             for node in &self.nodes {
-                let script = world.cluster.nodes()[*node].dir.join("holdfast");
-                install(world, *node, script)?;
+                world.boots_in(*node, None)?;
             }
             world.let_up(&self.nodes, self.step)?;
             Ok(felt("other_boots", elsewhere))

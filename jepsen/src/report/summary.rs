@@ -121,10 +121,11 @@ fn numbers(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
         "skipped",
         "unclear",
         "all lost power",
+        "leader changes",
         "longest without a write",
     ];
     head(page, &columns)?;
-    let mut sums = [0_usize; 8];
+    let mut sums = [0_usize; 9];
     for entry in entries {
         let left = &entry.left;
         let mut cells = vec![
@@ -134,7 +135,7 @@ fn numbers(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
             left.network.clone(),
         ];
         match &entry.figures {
-            None => cells.extend((0..9).map(|_| "-".to_owned())),
+            None => cells.extend((0..10).map(|_| "-".to_owned())),
             Some(figures) => {
                 let counts = counts(figures);
                 sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -153,7 +154,7 @@ fn numbers(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
     writeln!(page)
 }
 
-fn counts(figures: &Figures) -> [usize; 8] {
+fn counts(figures: &Figures) -> [usize; 9] {
     let of = |state| figures.faults.iter().filter(|fault| fault.state == state).count();
     [
         figures.all.operations,
@@ -164,6 +165,7 @@ fn counts(figures: &Figures) -> [usize; 8] {
         of(State::Skipped),
         of(State::Unclear),
         figures.all_lost_power,
+        figures.leader_changes,
     ]
 }
 

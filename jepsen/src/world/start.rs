@@ -6,7 +6,11 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 
 use super::{HEALS_WITHIN, Seat, WALLET_GROUPS, World, WorldError};
 use crate::{
-    inject::{Skipped, clock::Clock, disk::LossyDisk},
+    inject::{
+        Skipped,
+        clock::{Boot, Clock},
+        disk::LossyDisk,
+    },
     net::Net,
 };
 
@@ -77,16 +81,40 @@ impl World {
             false => Err(not_asked()),
         };
         if let Ok(clock) = &clock {
-            let script = dir.join("holdfast");
             let program = wanted.program.display();
-            let text = format!("#!/bin/sh\n{} exec {program} \"$@\"\n", clock.environment());
-            let written = fs::write(&script, text)
-                .and_then(|()| fs::set_permissions(&script, fs::Permissions::from_mode(0o755)));
-            written.map_err(|source| WorldError::File { file: script.clone(), source })?;
+            let line = format!("{} exec {program} \"$@\"", clock.environment());
+            let script = self.script(node, "holdfast", &line)?;
             self.cluster.install(node, script)?;
         }
         self.clocks.push(clock);
         Ok(())
+    }
+
+    /// A script of one line that starts a node, beside the node's files.
+    fn script(&self, node: usize, name: &str, line: &str) -> Result<PathBuf, WorldError> {
+        let file = self.cluster.nodes()[node].dir.join(name);
+        let written = fs::write(&file, format!("#!/bin/sh\n{line}\n"))
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o755)));
+        match written {
+            Ok(()) => Ok(file),
+            Err(source) => Err(WorldError::File { file, source }),
+        }
+    }
+
+    /// From its next start on a node runs in this boot, or in none but the machine's.
+    ///
+    /// # Errors
+    /// The script cannot be written.
+    pub fn boots_in(&mut self, node: usize, boot: Option<&Boot>) -> Result<(), WorldError> {
+        let usual = self.cluster.nodes()[node].dir.join("holdfast");
+        let script = match boot {
+            Some(boot) => {
+                let line = format!("exec {} {} \"$@\"", boot.enter(), usual.display());
+                self.script(node, "elsewhere", &line)?
+            }
+            None => usual,
+        };
+        Ok(self.cluster.install(node, script)?)
     }
 
     async fn bootstrap(&mut self, members: usize) -> Result<(), WorldError> {
