@@ -14,6 +14,7 @@ use crate::{
     judge::Judgement,
     left::{Left, LeftError},
     nemesis::{Nemesis, Plan, missing},
+    program::Program,
     report::{self, Entry, RunsError},
     run::{self, Options, Outcome, RunError},
     stop::Stop,
@@ -35,7 +36,7 @@ pub struct Campaign {
     /// The network is the proxy, although the switch is to be had.
     pub proxy: bool,
     /// The binary that has the `node` command.
-    pub program: PathBuf,
+    pub program: Program,
     /// A new directory for everything that the runs leave.
     pub out: PathBuf,
     /// A nemesis whose faults cannot be had on this machine is told and counted, and not run.
@@ -80,6 +81,7 @@ impl Campaign {
             nodes: self.nodes,
             proxy: self.proxy,
             program: self.program.clone(),
+            against: None,
             out: run::directory(&self.out, nemesis, seed),
         }
     }
@@ -107,7 +109,10 @@ impl Campaign {
         if let Some(file) = &self.runs_file {
             report::append(file, self.seed, &entries)?;
         }
-        let verdict = report::together(&entries);
+        let mut verdict = report::together(&entries);
+        if entries.iter().all(|entry| !entry.left.skipped.is_empty()) {
+            verdict = verdict.and(Verdict::unknown("nothing could be run here"));
+        }
         Ok(match ended.is_empty() {
             true => verdict,
             false => verdict.and(Verdict::unknown(ended)),

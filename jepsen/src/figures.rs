@@ -73,6 +73,10 @@ impl Count {
 pub struct Span {
     /// The op of its events.
     pub fault: String,
+    /// What has to be felt by itself; its op if the plan does not say more.
+    pub kind: String,
+    /// What was felt of it.
+    pub felt: u64,
     /// Whether it was there.
     pub state: State,
     /// Why it was not.
@@ -119,10 +123,8 @@ impl Figures {
     /// Reads them from a history. What it does not say is left empty.
     pub fn of(history: &History) -> Figures {
         let mut figures = Figures { run: run(history), ..Figures::default() };
-        let last = history.events().last().map_or(0, |(_, event)| event.time);
-        let heal = faults_in(history).find(|(_, fault)| fault.phase == Phase::Heal);
-        figures.length_ns = heal.map_or(last, |(event, _)| event.time);
-        figures.faults = spans(history, &figures.run, figures.length_ns);
+        figures.length_ns = over_ns(history);
+        figures.faults = faults(history, &figures.run);
         let active = Active::of(&figures.faults);
         for operation in history.operations() {
             let of_workload = figures.workloads.entry(operation.invoke.workload.clone());
@@ -162,8 +164,17 @@ fn faults_in(history: &History) -> impl Iterator<Item = (&Event, Fault)> {
     history.events().filter_map(|(_, event)| Some((event, Fault::of(event)?.ok()?)))
 }
 
-/// Starts stand in the order of the plan, each once, so that a start's place tells whom the plan meant.
-fn spans(history: &History, run: &Run, until_ns: u64) -> Vec<Span> {
+/// When all faults were over.
+fn over_ns(history: &History) -> u64 {
+    let last = history.events().last().map_or(0, |(_, event)| event.time);
+    let heal = faults_in(history).find(|(_, fault)| fault.phase == Phase::Heal);
+    heal.map_or(last, |(event, _)| event.time)
+}
+
+/// Every fault from its start to its stop. Starts stand in the order of the plan, each once, so that a start's place
+/// tells what the plan meant.
+pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
+    let until_ns = over_ns(history);
     let mut spans: Vec<Span> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     for (event, fault) in faults_in(history) {
@@ -176,13 +187,16 @@ fn spans(history: &History, run: &Run, until_ns: u64) -> Vec<Span> {
                 if lasts {
                     open.push(spans.len());
                 }
+                let start_ns = fault.since.filter(|_| lasts).unwrap_or(event.time);
                 spans.push(Span {
+                    kind: act.map_or_else(|| event.op.clone(), |act| act.kind()),
+                    felt: fault.felt.values().sum(),
                     fault: event.op.clone(),
                     state: fault.state,
                     reason: fault.reason,
                     targets: fault.targets,
                     role: act.and_then(|act| act.role()),
-                    start_ns: event.time,
+                    start_ns,
                     stop_ns: if lasts { until_ns.max(event.time) } else { event.time },
                 });
             }
@@ -191,7 +205,10 @@ fn spans(history: &History, run: &Run, until_ns: u64) -> Vec<Span> {
                     spans[*number].fault == event.op && spans[*number].targets == fault.targets
                 };
                 if let Some(place) = open.iter().position(same) {
-                    spans[open.remove(place)].stop_ns = event.time;
+                    let span = &mut spans[open.remove(place)];
+                    span.stop_ns = event.time;
+                    span.felt =
+                        fault.felt.values().fold(span.felt, |sum, felt| sum.saturating_add(*felt));
                 }
             }
             Phase::Heal | Phase::Healed => {}
@@ -201,12 +218,15 @@ fn spans(history: &History, run: &Run, until_ns: u64) -> Vec<Span> {
 }
 
 /// When at least one fault was active: spans that do not overlap, in order.
-struct Active(Vec<(u64, u64)>);
+pub(crate) struct Active(Vec<(u64, u64)>);
 
 impl Active {
-    fn of(faults: &[Span]) -> Active {
+    pub(crate) fn of(faults: &[Span]) -> Active {
         let mut merged: Vec<(u64, u64)> = Vec::new();
-        for span in faults.iter().filter(|span| span.state != State::Skipped) {
+        let mut spans: Vec<&Span> =
+            faults.iter().filter(|span| span.state != State::Skipped).collect();
+        spans.sort_by_key(|span| span.start_ns);
+        for span in spans {
             match merged.last_mut() {
                 Some((_, end)) if *end >= span.start_ns => *end = (*end).max(span.stop_ns),
                 _ => merged.push((span.start_ns, span.stop_ns)),
@@ -215,7 +235,8 @@ impl Active {
         Active(merged)
     }
 
-    fn meets(&self, begun_ns: u64, ended_ns: u64) -> bool {
+    /// Whether one was at some time between these.
+    pub(crate) fn meets(&self, begun_ns: u64, ended_ns: u64) -> bool {
         let next = self.0.partition_point(|(_, end)| *end < begun_ns);
         self.0.get(next).is_some_and(|(start, _)| *start <= ended_ns)
     }
@@ -284,7 +305,12 @@ fn outage(span: &Span, writes: &[Write<'_>]) -> Option<Outage> {
             again.entry(write.place).or_insert(write.ended_ns - start);
         }
     }
-    let every = again.values().copied().max();
+    // A wallet of which nobody knows where it lives may just not have been written again.
+    let never = |place: &&Place<'_>| matches!(place, Place::Group(_)) && !again.contains_key(place);
+    let every = match written.iter().find(never) {
+        Some(_) => None,
+        None => again.values().copied().max(),
+    };
     Some(Outage { fault: span.fault.clone(), role, first_ns: first, every_ns: every })
 }
 

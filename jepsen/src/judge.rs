@@ -10,10 +10,10 @@ use crate::{
     check::leak::{self, Needle},
     inject::disk,
     left::Left,
-    nemesis::Nemesis,
+    nemesis::Plan,
     run::{Options, Outcome},
     verdict::Verdict,
-    world::World,
+    world::{Ended, World},
 };
 
 mod promise;
@@ -37,7 +37,9 @@ impl Judgement {
 }
 
 /// Judges what nodes left: their ends, their logs, their disks, their records of what was durable when.
-pub fn nodes(world: &World, nemesis: Nemesis, canary: &str) -> Vec<Judgement> {
+///
+/// What nodes forget or have to repair tells only where no fault of the plan harms bytes.
+pub fn nodes(world: &World, plan: &Plan, canary: &str) -> Vec<Judgement> {
     let logs: Vec<(String, String, std::path::PathBuf)> = (0..world.count())
         .map(|node| {
             let of = &world.cluster.nodes()[node];
@@ -45,30 +47,17 @@ pub fn nodes(world: &World, nemesis: Nemesis, canary: &str) -> Vec<Judgement> {
         })
         .filter(|(_, _, log)| log.exists())
         .collect();
-    vec![
+    let mut judgements = vec![
         Judgement::new("ends", ends(world)),
         Judgement::new("panics", panics(&logs)),
         Judgement::new("promise", promise::check(&logs)),
-        Judgement::new("repairs", repairs::check(nemesis, &logs)),
-        Judgement::new("votes", votes::check(nemesis, &logs)),
         Judgement::new("leak", leaks(world, canary)),
-    ]
-}
-
-/// Whether nodes are only harmed in ways that leave nothing to repair.
-fn leaves_bytes_alone(nemesis: Nemesis) -> bool {
-    match nemesis {
-        // A disk that refused a write may hold half of it.
-        Nemesis::Corrupt | Nemesis::Disk | Nemesis::Membership | Nemesis::Mix => false,
-        Nemesis::None
-        | Nemesis::Partition
-        | Nemesis::Kill
-        | Nemesis::Pause
-        | Nemesis::Power
-        | Nemesis::Clock
-        | Nemesis::Transfer
-        | Nemesis::Starve => true,
+    ];
+    if plan.leaves_bytes_alone() {
+        judgements.push(Judgement::new("repairs", repairs::check(&logs)));
+        judgements.push(Judgement::new("votes", votes::check(&logs)));
     }
+    judgements
 }
 
 /// No node ended without a reason that was injected.
@@ -76,10 +65,8 @@ fn ends(world: &World) -> Verdict {
     let unexpected = world.ended.iter().filter(|ended| !ended.expected);
     Verdict::of(
         unexpected
-            .map(|ended| {
-                let how =
-                    ended.code.map_or("by a signal".to_owned(), |code| format!("with {code}"));
-                format!("{} ended by itself, {how}: {}", ended.node, ended.said)
+            .map(|Ended { node, status, said, .. }| {
+                format!("{node} ended, {status}, with no fault that may do that: {said}")
             })
             .collect(),
     )
@@ -91,8 +78,10 @@ fn panics(logs: &[(String, String, std::path::PathBuf)]) -> Verdict {
         let Ok(file) = File::open(log) else {
             return Verdict::unknown(format!("{} cannot be read", log.display()));
         };
-        let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
-        for line in lines {
+        for line in BufReader::new(file).split(b'\n') {
+            let Ok(line) = line else {
+                return Verdict::unknown(format!("{} cannot be read", log.display()));
+            };
             let line = String::from_utf8_lossy(&line);
             if line.contains("panicked at") {
                 found.push(format!("{node}: {line}"));
@@ -136,20 +125,27 @@ pub fn leave(options: &Options, begun: Left, world: &World, outcome: &Outcome) -
 /// The one command that makes the same run again.
 pub fn repeat(options: &Options) -> String {
     let workloads: Vec<&str> = options.workloads.iter().map(|kind| kind.name()).collect();
-    format!(
-        "cargo run --release -p jepsen -- run --workload {} --nemesis {} --seconds {} --seed {} \
-         --nodes {}{} --out again",
-        if workloads.len() == crate::workload::Workload::ALL.len() {
-            "all".to_owned()
-        } else {
-            workloads.join(",")
-        },
-        options.nemesis.name(),
+    let all = workloads.len() == crate::workload::Workload::ALL.len();
+    let workloads = if all { "all".to_owned() } else { workloads.join(",") };
+    let mut command = format!(
+        "cargo run --release -p jepsen -- run --workload {workloads} --seconds {} --seed {}",
         options.length.as_secs(),
         options.seed,
-        options.nodes,
-        if options.proxy { " --network proxy" } else { "" },
-    )
+    );
+    match &options.against {
+        Some(config) => command += &format!(" --against {}", config.display()),
+        None => {
+            let nemesis = options.nemesis.name();
+            command += &format!(" --nemesis {nemesis} --nodes {}", options.nodes);
+            if options.proxy {
+                command += " --network proxy";
+            }
+            if let Some(program) = options.program.named() {
+                command += &format!(" --program {}", program.display());
+            }
+        }
+    }
+    command + " --out again"
 }
 
 /// Copies a directory and everything that is in it and mounted there, but for images of disks: what is on those

@@ -31,6 +31,7 @@ pub mod judge;
 pub mod left;
 pub mod nemesis;
 pub mod net;
+pub mod program;
 pub mod report;
 pub mod run;
 pub mod stop;

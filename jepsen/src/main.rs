@@ -11,18 +11,16 @@ use jepsen::{
     inject::rations,
     judge,
     nemesis::Nemesis,
+    program::Program,
     report::{self, Entry},
-    run::{self, Options, Outcome},
+    run::{self, Existing, Options, Outcome},
     stop::{self, Stop},
     verdict::Verdict,
-    workload::Access,
 };
-use server::cluster::Description;
 use std::{
     error::Error,
-    fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -59,15 +57,17 @@ fn run(args: &RunArgs) -> Result<Verdict, Failure> {
         seed: args.seed,
         nodes: args.nodes,
         proxy: args.network == Network::Proxy,
-        program: program(args.program.as_deref())?,
+        program: Program::find(args.program.as_deref())?,
+        against: args.against.as_deref().map(std::path::absolute).transpose()?,
         out: std::path::absolute(&args.out)?,
     };
-    let outcome = match &args.against {
-        None => run::run(&options, &Stop::by_signal(false)?.now)?,
+    let stop = Stop::by_signal(false)?;
+    let outcome = match &options.against {
+        None => run::run(&options, &stop.now)?,
         Some(_) if args.nemesis != Nemesis::None => {
             return Err("a cluster that exists is not harmed: leave --nemesis away".into());
         }
-        Some(config) => run::against(&options, existing(config)?)?,
+        Some(config) => run::against(&options, Existing::load(config)?, &stop.now)?,
     };
     show(&options, &outcome)?;
     Ok(outcome.verdict)
@@ -91,6 +91,9 @@ fn show(options: &Options, outcome: &Outcome) -> io::Result<()> {
         outcome.network,
         outcome.history.display(),
     )?;
+    if let Some(note) = &outcome.note {
+        writeln!(out, "the network was the proxy: {note}")?;
+    }
     if outcome.verdict != Verdict::Pass {
         writeln!(
             out,
@@ -115,7 +118,7 @@ fn campaign(args: CampaignArgs) -> Result<Verdict, Failure> {
         seed: args.seed,
         nodes: args.nodes,
         proxy: args.network == Network::Proxy,
-        program: program(args.program.as_deref())?,
+        program: Program::find(args.program.as_deref())?,
         out: std::path::absolute(&args.out)?,
         allow_skipped: args.allow_skipped,
         runs_file: args.runs_file,
@@ -168,37 +171,6 @@ fn report(of: &Path) -> Result<Verdict, Failure> {
     }
     writeln!(out, "{}", report::history(of)?.display())?;
     Ok(Verdict::Pass)
-}
-
-/// The `holdfast` that is named, or the one beside this program.
-fn program(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    let found = match named {
-        Some(named) => std::path::absolute(named)?,
-        None => std::env::current_exe()?.with_file_name("holdfast"),
-    };
-    match found.is_file() {
-        true => Ok(found),
-        false => Err(format!(
-            "{} is missing; build it first: cargo build --release -p cli",
-            found.display()
-        )
-        .into()),
-    }
-}
-
-/// How a cluster that exists is reached.
-fn existing(config: &Path) -> Result<Access, Failure> {
-    let dir = match config.is_dir() {
-        true => config,
-        false => config.parent().unwrap_or(Path::new(".")),
-    };
-    let description = Description::load(dir)?;
-    Ok(Access {
-        ca_pem: fs::read_to_string(&description.ca)?,
-        wallet_groups: None,
-        names: description.nodes.into_iter().map(|node| node.name).collect(),
-        endpoints: description.endpoints,
-    })
 }
 
 fn judge(path: &Path) -> Result<Verdict, Failure> {

@@ -36,8 +36,20 @@ const SUMMARY: &str = "summary.md";
 const INDEX: &str = "index.html";
 
 /// Who judges a run as a whole, in the order of tables.
-const WHOLE: [&str; 9] =
-    ["harness", "history", "itself", "ends", "panics", "promise", "leak", "coverage", "healing"];
+const WHOLE: [&str; 12] = [
+    "harness",
+    "history",
+    "itself",
+    "ends",
+    "panics",
+    "promise",
+    "repairs",
+    "votes",
+    "leak",
+    "coverage",
+    "healing",
+    "integrity",
+];
 
 /// A run that was.
 #[derive(Clone, Debug)]

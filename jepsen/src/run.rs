@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     check,
-    history::{Fault, History, Phase, Recorder, State},
+    history::{Fault, History, Phase, Recorder},
     judge::{self, Judgement},
     left::{self, Left},
     nemesis::{self, Nemesis, Plan},
     net::{End, Layout, Net},
+    program::Program,
     verdict::Verdict,
-    workload::{self, Access, Arena, Workload},
-    world::{HEALS_WITHIN, Wanted, World, WorldError},
+    workload::{self, Arena, Workload},
+    world::{HEALS_WITHIN, Operator, Wanted, World, WorldError},
 };
 
 /// From data centre to data centre and back, at least and at most.
@@ -28,6 +29,10 @@ const ROUND_TRIP: (Duration, Duration) = (Duration::from_millis(2), Duration::fr
 const LAST_LOOK_WITHIN: Duration = Duration::from_secs(180);
 /// How long clients may take to end what they do.
 const CLIENTS_END_WITHIN: Duration = Duration::from_secs(30);
+
+mod beside;
+
+pub use beside::{Existing, against};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -45,7 +50,9 @@ pub struct Options {
     /// The network is the proxy, although the switch is to be had.
     pub proxy: bool,
     /// The binary that has the `node` command.
-    pub program: PathBuf,
+    pub program: Program,
+    /// A cluster that exists, in place of a new one.
+    pub against: Option<PathBuf>,
     /// A new directory for everything that the run leaves.
     pub out: PathBuf,
 }
@@ -59,6 +66,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// How packets travelled.
     pub network: String,
+    /// Why not through the switch, if it was not to be had.
+    pub note: Option<String>,
     /// The history.
     pub history: PathBuf,
 }
@@ -148,8 +157,9 @@ async fn within(
     let plan = Plan::of(options.nemesis, options.seed, options.length, options.nodes);
     write_plan(options, &plan)?;
     let network = net.kind().to_owned();
+    let note = net.note().map(str::to_owned);
     let wanted = Wanted {
-        program: options.program.clone(),
+        program: options.program.file().to_path_buf(),
         dir: options.out.join("cluster"),
         members: options.nodes,
         disks: matches!(options.nemesis, Nemesis::Power | Nemesis::Disk | Nemesis::Mix),
@@ -178,12 +188,12 @@ async fn within(
     // What is on disks is looked at when nobody writes there any more.
     world.cluster.kill_all().map_err(WorldError::from)?;
     world.restore_disks();
-    judgements.extend(judge::nodes(&world, options.nemesis, &canary));
+    judgements.extend(judge::nodes(&world, &plan, &canary));
     recorder.finish()?;
     judgements.extend(read(&history));
     let verdict =
         judgements.iter().fold(Verdict::Pass, |all, judgement| all.and(judgement.verdict.clone()));
-    let outcome = Outcome { judgements, verdict, network, history };
+    let outcome = Outcome { judgements, verdict, network, note, history };
     let left = judge::leave(options, begun, &world, &outcome);
     // Its disks are unmounted first: what is removed then are files of this run only.
     drop(world);
@@ -216,8 +226,9 @@ async fn go_through(
     let recorder = arena.recorder.clone();
     let mut clients = workload::start(&options.workloads, arena);
     let leaders = CancellationToken::new();
-    let watching = match world.leaders() {
-        Ok(access) => tokio::spawn(watch_leaders(access, recorder.clone(), leaders.clone())),
+    let everybody: Vec<usize> = (0..world.count()).collect();
+    let watching = match world.operator(&everybody) {
+        Ok(operator) => tokio::spawn(watch_leaders(operator, recorder.clone(), leaders.clone())),
         Err(error) => return vec![harness(error)],
     };
     let began = Instant::now();
@@ -247,8 +258,27 @@ fn harness(error: impl ToString) -> Judgement {
 }
 
 fn say(recorder: &Recorder, phase: Phase, targets: Vec<String>) {
-    let (reason, felt) = (String::new(), std::collections::BTreeMap::new());
-    recorder.fault("heal", &Fault { phase, state: State::Installed, reason, targets, felt });
+    recorder.fault("heal", &Fault { targets, ..Fault::of_phase(phase) });
+}
+
+fn fail(what: &str, error: &dyn std::fmt::Display) -> Verdict {
+    Verdict::fail(format!("after all faults were taken back, {what}: {error}"))
+}
+
+/// Every client looks at its wallets once more, and ends.
+async fn last_look(clients: &mut JoinSet<Result<(), client::ClientError>>) -> Verdict {
+    let looked = async {
+        while let Some(ended) = clients.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return fail("a wallet is not served", &error),
+                Err(error) => return Verdict::unknown(format!("a client ended: {error}")),
+            }
+        }
+        Verdict::Pass
+    };
+    let looked = timeout(LAST_LOOK_WITHIN, looked).await;
+    looked.unwrap_or_else(|_| fail("the last look at all wallets did not end", &"too slow"))
 }
 
 /// Everything is taken back: the cluster has to come to itself, serve every wallet, and agree.
@@ -257,9 +287,6 @@ async fn heal(
     arena: &Arena,
     clients: &mut JoinSet<Result<(), client::ClientError>>,
 ) -> Verdict {
-    let fail = |what: &str, error: &dyn std::fmt::Display| {
-        Verdict::fail(format!("after all faults were taken back, {what}: {error}"))
-    };
     if let Err(error) = world.net.heal() {
         return Verdict::unknown(error.to_string());
     }
@@ -272,20 +299,9 @@ async fn heal(
         Ok(access) => arena.healed(access),
         Err(error) => return Verdict::unknown(error.to_string()),
     }
-    let looked = async {
-        while let Some(ended) = clients.join_next().await {
-            match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Some(fail("a wallet is not served", &error)),
-                Err(error) => return Some(Verdict::unknown(format!("a client ended: {error}"))),
-            }
-        }
-        None
-    };
-    match timeout(LAST_LOOK_WITHIN, looked).await {
-        Ok(None) => {}
-        Ok(Some(verdict)) => return verdict,
-        Err(_) => return fail("the last look at all wallets did not end", &"too slow"),
+    match last_look(clients).await {
+        Verdict::Pass => {}
+        verdict => return verdict,
     }
     match world.cluster.wait_equal(HEALS_WITHIN).await {
         Ok(_) => {
@@ -297,10 +313,10 @@ async fn heal(
 }
 
 /// Writes down who leads, whenever that changes.
-async fn watch_leaders(access: crate::world::Leaders, recorder: Recorder, end: CancellationToken) {
+async fn watch_leaders(operator: Operator, recorder: Recorder, end: CancellationToken) {
     let mut known = BTreeSet::new();
     while !end.is_cancelled() {
-        for leader in access.ask().await {
+        for leader in operator.leaders().await {
             let seen = (leader.group, leader.node.clone(), leader.term);
             if !known.contains(&seen) {
                 known.retain(|(group, _, _)| *group != seen.0);
@@ -310,57 +326,6 @@ async fn watch_leaders(access: crate::world::Leaders, recorder: Recorder, end: C
         }
         let _ = timeout(Duration::from_millis(200), end.cancelled()).await;
     }
-}
-
-/// Runs workloads on a cluster that exists, without any fault.
-///
-/// # Errors
-/// The harness could not even begin.
-pub fn against(options: &Options, access: Access) -> Result<Outcome, RunError> {
-    let out = |source| RunError::Out { dir: options.out.clone(), source };
-    fs::create_dir_all(&options.out).map_err(out)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(RunError::Runtime)?;
-    runtime.block_on(beside(options, access))
-}
-
-async fn beside(options: &Options, access: Access) -> Result<Outcome, RunError> {
-    let history = options.out.join(left::HISTORY);
-    let recorder = Recorder::create(&history)?;
-    recorder.run(&crate::history::Run {
-        seed: options.seed,
-        nemesis: Nemesis::None.name().to_owned(),
-        plan: Vec::new(),
-        network: "none".to_owned(),
-        commit: commit(),
-        nodes: access.names.clone(),
-        workloads: options.workloads.iter().map(|kind| kind.name().to_owned()).collect(),
-    });
-    let canary = format!("{:032x}", rand::random::<u128>());
-    let arena = Arena::new(recorder.clone(), access, &canary, options.seed);
-    let mut clients = workload::start(&options.workloads, &arena);
-    tokio::time::sleep(options.length).await;
-    arena.over.cancel();
-    tokio::time::sleep(workload::DEADLINES.overall).await;
-    arena.healed((*arena.access).clone());
-    let mut judgements = Vec::new();
-    let looked = timeout(LAST_LOOK_WITHIN, async {
-        while let Some(ended) = clients.join_next().await {
-            if let Ok(Err(error)) = ended {
-                return Verdict::fail(format!("a wallet is not served: {error}"));
-            }
-        }
-        Verdict::Pass
-    });
-    let looked = looked.await.unwrap_or_else(|_| Verdict::unknown("the last look did not end"));
-    judgements.push(Judgement::new("serving", looked));
-    recorder.finish()?;
-    judgements.extend(read(&history));
-    let verdict =
-        judgements.iter().fold(Verdict::Pass, |all, judgement| all.and(judgement.verdict.clone()));
-    Ok(Outcome { judgements, verdict, network: "none".to_owned(), history })
 }
 
 /// What the history proves.

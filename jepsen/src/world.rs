@@ -5,9 +5,11 @@
 
 use server::cluster::{Cluster, ClusterError, Signal};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
+    process::ExitStatus,
     sync::Arc,
     time::Duration,
 };
@@ -25,15 +27,18 @@ use crate::{
 mod look;
 mod start;
 
-pub use look::Leaders;
+pub use look::Operator;
 pub use start::Wanted;
 
 /// Wallet groups of a cluster that is made for a run.
 pub const WALLET_GROUPS: u32 = 2;
 /// The first wallet group.
 pub const FIRST_GROUP: u32 = 2;
-/// The exit code of a node that found its files damaged.
+/// The exit codes of a node that the system refused to write or open something, and of one that found its files
+/// damaged.
+const REFUSED: i32 = 3;
 const DAMAGED: i32 = 4;
+const SIGKILL: i32 = 9;
 /// How long the cluster may take to form, and to heal.
 pub const HEALS_WITHIN: Duration = Duration::from_secs(120);
 
@@ -59,13 +64,36 @@ pub enum WorldError {
     Disk(#[from] Skipped),
 }
 
+/// Why a node may end while a step of the plan lasts, and how it ends then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excuse {
+    /// What it writes or opens is refused, because its disk is full or fails, or it may have no file more: it ends
+    /// and says so.
+    Refused,
+    /// It has too little memory: the kernel ends it, or refuses what it writes.
+    Memory,
+    /// It learns that it was removed.
+    Removed,
+}
+
+impl Excuse {
+    fn covers(self, status: ExitStatus) -> bool {
+        let refused = status.code() == Some(REFUSED);
+        match self {
+            Excuse::Refused => refused,
+            Excuse::Memory => refused || status.signal() == Some(SIGKILL),
+            Excuse::Removed => status.code().is_some(),
+        }
+    }
+}
+
 /// A node that ended although nobody took it down.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// Its name.
     pub node: String,
-    /// Its exit code; none if a signal ended it.
-    pub code: Option<i32>,
+    /// How.
+    pub status: ExitStatus,
     /// The last that it said.
     pub said: String,
     /// Whether a fault was in place that may end a node.
@@ -92,8 +120,8 @@ struct Seat {
     wanted: bool,
     /// Steps of the plan that keep it down.
     down: BTreeSet<usize>,
-    /// Steps of the plan that may end it.
-    may_end: BTreeSet<usize>,
+    /// Steps of the plan that may end it, and how.
+    may_end: BTreeMap<usize, Excuse>,
     /// Its files were harmed: it may end with what it found, and repairs that when it starts again.
     harmed: bool,
 }
@@ -183,6 +211,7 @@ impl World {
     /// The system refuses.
     pub fn take_down(&mut self, nodes: &[usize], step: usize) -> Result<(), WorldError> {
         for node in nodes {
+            self.notice(*node)?;
             self.seats[*node].down.insert(step);
             if let Some(process) = self.cluster.node(*node)?.process() {
                 process.send_kill().map_err(ClusterError::from)?;
@@ -206,11 +235,11 @@ impl World {
         Ok(())
     }
 
-    /// While a step lasts the node may end by itself, and stays down then.
-    pub fn may_end(&mut self, node: usize, step: usize, may: bool) {
-        match may {
-            true => self.seats[node].may_end.insert(step),
-            false => self.seats[node].may_end.remove(&step),
+    /// While a step lasts the node may end by itself in this way, and stays down then. None: no longer.
+    pub fn may_end(&mut self, node: usize, step: usize, excuse: Option<Excuse>) {
+        match excuse {
+            Some(excuse) => self.seats[node].may_end.insert(step, excuse),
+            None => self.seats[node].may_end.remove(&step),
         };
     }
 
@@ -263,29 +292,54 @@ impl World {
         Ok(())
     }
 
+    /// SIGTERM, and whatever the node does until it has ended. Says whether it ran.
+    ///
+    /// # Errors
+    /// It did not end in time.
+    pub async fn stop(&mut self, node: usize, within: Duration) -> Result<bool, WorldError> {
+        self.notice(node)?;
+        let stopped = self.cluster.stop_node(node, within).await?;
+        if let Some(status) = stopped.filter(|status| !status.success()) {
+            self.note_end(node, status);
+        }
+        Ok(stopped.is_some())
+    }
+
     /// Looks for nodes that ended by themselves, and starts them again unless what ended them lasts.
     ///
     /// # Errors
     /// A process cannot be started.
     pub fn supervise(&mut self) -> Result<(), WorldError> {
         for node in 0..self.count() {
-            let process = self.cluster.node(node)?.process();
-            let exited = process.map(|process| process.exited()).transpose();
-            if let Some(status) = exited.map_err(ClusterError::from)?.flatten() {
-                self.cluster.kill(node)?;
-                self.ended.push(Ended {
-                    node: self.name(node),
-                    code: status.code(),
-                    said: last_lines(&self.cluster.nodes()[node].log()),
-                    expected: !self.seats[node].may_end.is_empty()
-                        || (self.seats[node].harmed && status.code() == Some(DAMAGED)),
-                });
-            }
+            self.notice(node)?;
             if self.seats[node].may_end.is_empty() {
                 self.start_if_due(node)?;
             }
         }
         Ok(())
+    }
+
+    /// Notes the node's end, if it ended by itself.
+    fn notice(&mut self, node: usize) -> Result<(), WorldError> {
+        let process = self.cluster.node(node)?.process();
+        let exited = process.map(|process| process.exited()).transpose();
+        if let Some(status) = exited.map_err(ClusterError::from)?.flatten() {
+            self.cluster.kill(node)?;
+            self.note_end(node, status);
+        }
+        Ok(())
+    }
+
+    fn note_end(&mut self, node: usize, status: ExitStatus) {
+        let seat = &self.seats[node];
+        let expected = seat.may_end.values().any(|excuse| excuse.covers(status))
+            || (seat.harmed && status.code() == Some(DAMAGED));
+        self.ended.push(Ended {
+            node: self.name(node),
+            status,
+            said: last_lines(&self.cluster.nodes()[node].log()),
+            expected,
+        });
     }
 }
 
@@ -294,4 +348,24 @@ fn last_lines(log: &Path) -> String {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().rev().take(3).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excuse_covers_only_the_ends_that_it_causes() {
+        let exit = |code: i32| ExitStatus::from_raw(code << 8);
+        let (killed, aborted) = (ExitStatus::from_raw(9), ExitStatus::from_raw(6));
+        for (excuse, covered) in [
+            (Excuse::Refused, vec![exit(3)]),
+            (Excuse::Memory, vec![exit(3), killed]),
+            (Excuse::Removed, vec![exit(0), exit(1), exit(3), exit(4)]),
+        ] {
+            for status in [exit(0), exit(1), exit(3), exit(4), killed, aborted] {
+                assert_eq!(excuse.covers(status), covered.contains(&status), "{excuse:?} {status}");
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use jepsen::history::{Client, Fault, Phase, Planned, Recorder, Run, State};
+use jepsen::history::{Client, Fault, Phase, Planned, Recorder, Run};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -71,13 +71,8 @@ fn rounds(clients: &mut [Client; 6], numbers: std::ops::RangeInclusive<u64>) {
 }
 
 fn fault(phase: Phase, gone: u64) -> Fault {
-    Fault {
-        phase,
-        state: State::Installed,
-        reason: String::new(),
-        targets: vec!["n1".to_owned()],
-        felt: [("processes_gone".to_owned(), gone)].into(),
-    }
+    let felt = [("killed".to_owned(), gone)].into();
+    Fault { targets: vec!["n1".to_owned()], felt, ..Fault::of_phase(phase) }
 }
 
 fn check(path: &Path) -> (Option<i32>, String, String) {

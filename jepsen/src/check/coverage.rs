@@ -7,6 +7,7 @@ mod tests;
 
 use super::findings::Findings;
 use crate::{
+    figures::{self, Active, Span},
     history::{Fault, History, Operation, Phase, Run, State, Type},
     verdict::Verdict,
 };
@@ -42,7 +43,6 @@ struct Injected {
     installed: usize,
     /// Why some were not.
     reasons: Vec<String>,
-    felt: u64,
 }
 
 /// Judges what the history contains.
@@ -52,10 +52,11 @@ pub(super) fn check(history: &History) -> Verdict {
         findings.unclear(format!("the operation of line {} has no end", operation.begun));
     }
     let Some(run) = run(history, &mut findings) else { return findings.verdict() };
+    let spans = figures::faults(history, &run);
     if run.nemesis != "none" {
-        faults(&run, history, &mut findings);
+        faults(&run, history, &spans, &mut findings);
     }
-    operations(&run, history, &mut findings);
+    operations(&run, history, &Active::of(&spans), &mut findings);
     findings.verdict()
 }
 
@@ -79,7 +80,7 @@ fn run(history: &History, findings: &mut Findings) -> Option<Run> {
 }
 
 /// At least half of the planned faults were installed, and each kind of them was felt.
-fn faults(run: &Run, history: &History, findings: &mut Findings) {
+fn faults(run: &Run, history: &History, spans: &[Span], findings: &mut Findings) {
     let mut injected: BTreeMap<String, Injected> = BTreeMap::new();
     for planned in &run.plan {
         injected.entry(planned.fault.clone()).or_default().planned += 1;
@@ -97,7 +98,6 @@ fn faults(run: &Run, history: &History, findings: &mut Findings) {
             }
         };
         let kind = injected.entry(event.op.clone()).or_default();
-        kind.felt = fault.felt.values().fold(kind.felt, |sum, felt| sum.saturating_add(*felt));
         match (fault.phase, fault.state) {
             (Phase::Start, State::Installed) => kind.installed += 1,
             (Phase::Start, state) => kind.reasons.push(format!(
@@ -126,14 +126,17 @@ fn faults(run: &Run, history: &History, findings: &mut Findings) {
             "{installed} of {planned} planned faults were installed, less than half: {why}"
         ));
     }
-    for (name, _) in injected.iter().filter(|(_, kind)| kind.installed > 0 && kind.felt == 0) {
-        findings.unclear(format!("the fault {name} was installed and nothing felt it"));
+    let mut felt: BTreeMap<&str, u64> = BTreeMap::new();
+    for span in spans.iter().filter(|span| span.state == State::Installed) {
+        *felt.entry(&span.kind).or_default() += span.felt;
+    }
+    for (kind, _) in felt.into_iter().filter(|(_, felt)| *felt == 0) {
+        findings.unclear(format!("the fault {kind} was installed and nothing felt it"));
     }
 }
 
 /// Each workload had enough operations acknowledged.
-fn operations(run: &Run, history: &History, findings: &mut Findings) {
-    let quiet = Quiet::of(history);
+fn operations(run: &Run, history: &History, active: &Active, findings: &mut Findings) {
     let mut shares: BTreeMap<&str, (Share, Share)> = BTreeMap::new();
     for workload in &run.workloads {
         shares.entry(workload).or_default();
@@ -141,7 +144,9 @@ fn operations(run: &Run, history: &History, findings: &mut Findings) {
     for operation in history.operations().filter(|operation| !operation.refused()) {
         let (all, undisturbed) = shares.entry(&operation.invoke.workload).or_default();
         all.count(&operation);
-        if quiet.contains(&operation) {
+        if let Some((begun, ended)) = operation.times()
+            && !active.meets(begun, ended)
+        {
             undisturbed.count(&operation);
         }
     }
@@ -170,42 +175,5 @@ fn operations(run: &Run, history: &History, findings: &mut Findings) {
         if undisturbed.all == 0 || !undisturbed.reaches(1, 2) {
             few("less than one in two operations while no fault was active", undisturbed);
         }
-    }
-}
-
-/// When no fault was active.
-struct Quiet {
-    /// Lines at which the number of active faults becomes this; the first line of a history is 1.
-    changes: Vec<(usize, usize)>,
-}
-
-impl Quiet {
-    fn of(history: &History) -> Quiet {
-        let mut active: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut changes = vec![(0, 0)];
-        for (line, event) in history.events() {
-            let Some(Ok(fault)) = Fault::of(event) else { continue };
-            match fault.phase {
-                Phase::Start if fault.state != State::Skipped => {
-                    *active.entry(&event.op).or_default() += 1;
-                }
-                Phase::Stop => {
-                    if let Some(count) = active.get_mut(event.op.as_str()) {
-                        *count = count.saturating_sub(1);
-                    }
-                }
-                Phase::Heal => active.clear(),
-                Phase::Start | Phase::Healed => continue,
-            }
-            changes.push((line, active.values().sum()));
-        }
-        Quiet { changes }
-    }
-
-    /// Whether no fault was active from the beginning of an operation to its end.
-    fn contains(&self, operation: &Operation<'_>) -> bool {
-        let last = |line: usize| self.changes.partition_point(|(at, _)| *at <= line) - 1;
-        let Some(ended) = operation.ended else { return false };
-        self.changes[last(operation.begun)..=last(ended)].iter().all(|(_, active)| *active == 0)
     }
 }

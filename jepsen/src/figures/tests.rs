@@ -102,6 +102,18 @@ fn of_wallets_whose_group_is_known_the_first_one_ends_the_time_without_writes() 
 }
 
 #[test]
+fn a_group_that_is_not_written_again_keeps_the_time_open() {
+    let mut events = vec![fault("kill", 1_000, "start", &["n1"])];
+    for (client, key, group) in [(1, "set-0", 2), (2, "set-1", 3)] {
+        events.push(harness("wallet", 10, json!({"key": key, "group": group})));
+        events.extend(push(client, key, 100, 200, Type::Ok));
+    }
+    events.extend(push(4, "set-1", 1_010, 1_020, Type::Ok));
+    let outage = &figures(killed_leader(), events).outages[0];
+    assert_eq!((outage.first_ns, outage.every_ns), (Some(20 * MS), None));
+}
+
+#[test]
 fn a_fault_behind_which_nobody_writes_has_no_end() {
     let figures = around_a_kill(&[push(3, "set-0", 900, 1_100, Type::Ok)]);
     assert_eq!(figures.outages[0].first_ns, None);

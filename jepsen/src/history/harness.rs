@@ -14,7 +14,7 @@ pub struct Run {
     pub nemesis: String,
     /// Every fault that is to be injected. Empty with the nemesis `none`.
     pub plan: Vec<Planned>,
-    /// How packets travel: `namespaces`, `proxy`, or `none` for a cluster that existed before.
+    /// How packets travel: `switch`, `proxy`, or `none` for a cluster that existed before.
     pub network: String,
     /// The commit of the sources.
     pub commit: String,
@@ -48,6 +48,9 @@ pub struct Fault {
     /// Which nodes or links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+    /// When it struck, in nanoseconds as `time`: before the event, which is written when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     /// What it left behind, each counted since its start: see the table in `history.md`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub felt: BTreeMap<String, u64>,
@@ -102,6 +105,18 @@ pub struct Home {
 }
 
 impl Fault {
+    /// A phase of a fault that is in place, without any detail.
+    pub fn of_phase(phase: Phase) -> Fault {
+        Fault {
+            phase,
+            state: State::Installed,
+            reason: String::new(),
+            targets: Vec::new(),
+            since: None,
+            felt: BTreeMap::new(),
+        }
+    }
+
     /// The fault that an event speaks of, if it speaks of one. A value of another shape is an error.
     pub fn of(event: &Event) -> Option<Result<Fault, serde_json::Error>> {
         let about =

@@ -144,6 +144,11 @@ impl<'a> Operation<'a> {
         Some((self.ended?, answer))
     }
 
+    /// When it began and ended, in nanoseconds, if it has an end.
+    pub fn times(&self) -> Option<(u64, u64)> {
+        Some((self.invoke.time, self.answer?.time))
+    }
+
     /// Whether the cluster decided against it by a rule of the workload (`value.refused`).
     pub fn refused(&self) -> bool {
         self.failed_as("refused")

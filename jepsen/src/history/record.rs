@@ -78,7 +78,13 @@ impl Recorder {
 
     /// Nanoseconds since the run began, on the clock of the events.
     pub fn time_ns(&self) -> u64 {
-        u64::try_from(self.shared.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.ns_of(Instant::now())
+    }
+
+    /// The same of a moment.
+    pub fn ns_of(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.shared.began);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// What is run. Comes first.

@@ -129,13 +129,8 @@ fn what_the_nemesis_says_is_in_the_file_at_once() {
     let recorder = Recorder::create(&path).unwrap();
     let mut client = recorder.client("set");
     client.invoke("add", "set-1", "a").done();
-    let fault = Fault {
-        phase: Phase::Start,
-        state: State::Installed,
-        reason: String::new(),
-        targets: vec!["n1".to_owned()],
-        felt: Default::default(),
-    };
+    let targets = vec!["n1".to_owned()];
+    let fault = Fault { targets, since: Some(7), ..Fault::of_phase(Phase::Start) };
     recorder.fault("kill", &fault);
     let history = History::read(&path).unwrap();
     let (_, last) = history.events().last().unwrap();

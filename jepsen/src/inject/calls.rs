@@ -1,6 +1,8 @@
 //! System calls of a node that runs, made slow or made to fail: by strace.
 
+use server::cluster::Scratch;
 use std::{
+    fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
@@ -11,8 +13,15 @@ use super::{Skipped, cannot_start};
 pub const SYNCS: &str = "fsync,fdatasync";
 
 /// strace on a running process, which injects something into its system calls. Ends when dropped.
-#[derive(Debug)]
-pub struct Injected(Child);
+pub struct Injected {
+    strace: Child,
+    scratch: Scratch,
+}
+
+/// What strace writes there about each call.
+const CALLS: &str = "calls";
+/// How it marks a call that it changed.
+const MARKS: [&str; 2] = ["(INJECTED)", "(DELAYED)"];
 
 impl Injected {
     /// Attaches to every thread of a process. `calls` and `what` as strace's `inject` has them, for example
@@ -21,8 +30,11 @@ impl Injected {
     /// # Errors
     /// strace is not there, or may not attach.
     pub fn into(pid: u32, calls: &str, what: &str) -> Result<Injected, Skipped> {
+        let scratch = Scratch::new("holdfast-strace");
+        let scratch = scratch.map_err(|error| Skipped(format!("a directory: {error}")))?;
         let mut child = Command::new("strace")
-            .args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")])
+            .args(["-f", "-e", "signal=none", "-e", &format!("trace={calls}"), "-o"])
+            .arg(scratch.path().join(CALLS))
             .args(["-e", &format!("inject={calls}:{what}"), "-p", &pid.to_string()])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -42,15 +54,29 @@ impl Injected {
             let _ = child.wait();
             return Err(Skipped(format!("strace cannot attach: {}", said.trim())));
         }
-        Ok(Injected(child))
+        Ok(Injected { strace: child, scratch })
+    }
+
+    /// Lets go of the process, and says how many calls were changed.
+    pub fn taken_back(mut self) -> u64 {
+        self.end();
+        let calls = fs::read_to_string(self.scratch.path().join(CALLS)).unwrap_or_default();
+        let changed = |line: &&str| MARKS.iter().any(|mark| line.contains(mark));
+        calls.lines().filter(changed).count() as u64
+    }
+
+    fn end(&mut self) {
+        // SIGTERM, so that it lets go of the process; SIGKILL would leave its threads stopped.
+        let pid = self.strace.id().to_string();
+        if let Ok(None) = self.strace.try_wait() {
+            let _ = Command::new("kill").arg(&pid).status();
+        }
+        let _ = self.strace.wait();
     }
 }
 
 impl Drop for Injected {
     fn drop(&mut self) {
-        // SIGTERM, so that it lets go of the process; SIGKILL would leave its threads stopped.
-        let pid = self.0.id().to_string();
-        let _ = Command::new("kill").arg(&pid).status();
-        let _ = self.0.wait();
+        self.end();
     }
 }

@@ -11,8 +11,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::leaves_bytes_alone;
-use crate::{nemesis::Nemesis, verdict::Verdict};
+use crate::verdict::Verdict;
 
 /// A node follows another one.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,12 +21,9 @@ struct Word {
     leadership: (u64, u64),
 }
 
-/// Judges the logs of nodes: each with the node's name and data centre. A machine whose bytes were harmed may begin
-/// a new life, which knows nothing.
-pub(super) fn check(nemesis: Nemesis, logs: &[(String, String, PathBuf)]) -> Verdict {
-    if !leaves_bytes_alone(nemesis) {
-        return Verdict::Pass;
-    }
+/// Judges the logs of nodes whose bytes nobody harmed (another one may begin a new life, which knows nothing): each
+/// with the node's name and data centre.
+pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
     let mut found = Vec::new();
     for (node, _, log) in logs {
         let Ok(file) = File::open(log) else {
@@ -66,13 +62,13 @@ fn read(text: &str) -> Option<Word> {
 mod tests {
     use super::*;
 
-    fn told(nemesis: Nemesis, words: &[&str]) -> Verdict {
+    fn told(words: &[&str]) -> Verdict {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("n1");
         let line =
             |word| format!("2026-01-01T00:00:00Z  INFO raft::node::group: leader changed {word}\n");
         std::fs::write(&log, words.iter().map(line).collect::<String>()).unwrap();
-        check(nemesis, &[("n1".to_owned(), "dc1".to_owned(), log)])
+        check(&[("n1".to_owned(), "dc1".to_owned(), log)])
     }
 
     #[test]
@@ -86,16 +82,15 @@ mod tests {
             "group=2 leader=2 term=3",
             "group=2 leader=1 term=5",
         ];
-        assert_eq!(told(Nemesis::Power, &words), Verdict::Pass);
+        assert_eq!(told(&words), Verdict::Pass);
     }
 
     #[test]
-    fn a_vote_that_was_forgotten_is_found_unless_bytes_were_harmed() {
+    fn a_vote_that_was_forgotten_is_found() {
         let first = "group=2 leader=2 term=3";
         for then in ["group=2 leader=1 term=3", "group=2 leader=3 term=2"] {
-            let verdict = told(Nemesis::Power, &[first, then]);
+            let verdict = told(&[first, then]);
             assert!(matches!(&verdict, Verdict::Fail(found) if found.len() == 1), "{verdict:?}");
-            assert_eq!(told(Nemesis::Corrupt, &[first, then]), Verdict::Pass);
         }
     }
 }

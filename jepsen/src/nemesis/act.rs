@@ -1,7 +1,7 @@
 //! A fault that is in place, and how it is taken back.
 
 use rand::rngs::StdRng;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use super::{
     Act, Target, clock, corrupt, disk, membership, partition, power, processes, starve, transfer,
@@ -17,6 +17,21 @@ pub(super) struct Begun {
     pub(super) targets: Vec<String>,
     /// What takes it back.
     pub(super) undo: Box<dyn Undo>,
+    /// When it struck, where that is later than the first step towards it.
+    pub(super) struck: Option<Instant>,
+}
+
+impl Begun {
+    /// It met these nodes or links.
+    pub(super) fn new(targets: Vec<String>, undo: impl Undo + 'static) -> Begun {
+        Begun { targets, undo: Box::new(undo), struck: None }
+    }
+
+    /// It struck then.
+    pub(super) fn struck(mut self, at: Instant) -> Begun {
+        self.struck = Some(at);
+        self
+    }
 }
 
 /// Takes a fault back.
@@ -43,6 +58,9 @@ pub(super) enum NotBegun {
     /// It cannot be had here, or not now.
     #[error(transparent)]
     Skipped(#[from] Skipped),
+    /// Nobody can say how far it came; nothing of it is in place any more.
+    #[error("{0}")]
+    Unclear(String),
     /// The harness failed.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -51,6 +69,14 @@ pub(super) enum NotBegun {
 impl NotBegun {
     pub(super) fn skipped(reason: impl Into<String>) -> NotBegun {
         NotBegun::Skipped(Skipped(reason.into()))
+    }
+
+    /// A part of the fault was there already.
+    pub(super) fn begun(self) -> NotBegun {
+        match self {
+            NotBegun::Skipped(Skipped(reason)) => NotBegun::Unclear(reason),
+            other => other,
+        }
     }
 }
 
@@ -81,7 +107,8 @@ pub(super) async fn begin(
         Act::Corrupt(node, damage, place) => {
             corrupt::damaged(world, node, damage, place, step, random).await
         }
-        Act::Replace(node) => membership::replace(world, node, step, random).await,
+        Act::Replace => membership::replace(world, false, step, random).await,
+        Act::ReplaceInTrouble => membership::replace(world, true, step, random).await,
         Act::Drain(node) => membership::drain(world, node, random).await,
         Act::Transfer => transfer::around(world, random).await,
         Act::Processor(target, share) => starve::processor(world, target, share, random).await,

@@ -2,12 +2,7 @@
 //! elsewhere, by a start of the node as on a machine that was started at another time.
 
 use rand::rngs::StdRng;
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::task::JoinHandle;
 
@@ -41,7 +36,7 @@ pub(super) async fn turn(
     }
     let mut targets = names(world, &nodes);
     targets.push(format!("{seconds:+} s"));
-    Ok(Begun { targets, undo: Box::new(Turned { nodes, drift: None }) })
+    Ok(Begun::new(targets, Turned { nodes, drift: None }))
 }
 
 /// Clocks go at so many hundredths of their speed.
@@ -67,7 +62,7 @@ pub(super) async fn drift(
     });
     let mut targets = names(world, &nodes);
     targets.push(format!("at {speed} %"));
-    Ok(Begun { targets, undo: Box::new(Turned { nodes, drift: Some(drift) }) })
+    Ok(Begun::new(targets, Turned { nodes, drift: Some(drift) }))
 }
 
 /// The node starts again, on a machine that was started at another time.
@@ -85,7 +80,7 @@ pub(super) async fn boot(
         world.boots_in(*node, Some(&boot))?;
     }
     world.let_up(&nodes, step)?;
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Elsewhere { nodes, step, boot }) })
+    Ok(Begun::new(names(world, &nodes), Elsewhere { nodes, step, boot }))
 }
 
 struct Elsewhere {
@@ -142,25 +137,16 @@ impl Undo for Turned {
 /// line has the node's time, the file the machine's.
 fn reads_another(world: &World, node: usize) -> bool {
     let log = world.cluster.nodes()[node].log();
-    let (Ok(text), Ok(about)) = (tail(&log), log.metadata()) else { return false };
-    let written = about.modified().map(OffsetDateTime::from);
-    match (text.lines().rev().find_map(stamp), written) {
-        (Some(stamp), Ok(written)) => (stamp - written).unsigned_abs() > MOVED,
-        _ => false,
+    let Ok(written) = log.metadata().and_then(|about| about.modified()) else { return false };
+    let written = OffsetDateTime::from(written);
+    let text = world.said(node, world.logged(node).saturating_sub(TAIL));
+    match text.lines().rev().find_map(stamp) {
+        Some(stamp) => (stamp - written).unsigned_abs() > MOVED,
+        None => false,
     }
 }
 
 /// The time at the beginning of a line.
 fn stamp(line: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(line.split(' ').next()?, &Rfc3339).ok()
-}
-
-/// The last part of a file.
-fn tail(file: &Path) -> io::Result<String> {
-    let mut file = File::open(file)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

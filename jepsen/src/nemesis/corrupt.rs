@@ -44,7 +44,7 @@ pub(super) async fn damaged(
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     world.harmed(node, true);
     let targets = vec![world.name(node), format!("{damage:?} of {name}")];
-    Ok(Begun { targets, undo: Box::new(Damaged { node, step, harmed }) })
+    Ok(Begun::new(targets, Damaged { node, step, harmed }))
 }
 
 /// Files of a node that are not empty.

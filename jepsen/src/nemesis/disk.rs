@@ -12,8 +12,11 @@ use crate::{
         calls::{Injected, SYNCS},
         disk::Ballast,
     },
-    world::World,
+    world::{Excuse, World},
 };
+
+/// What a node writes into its log when there is little room.
+const BELOW_RESERVE: &str = "the disk is below its reserve";
 
 pub(super) async fn full(
     world: &mut World,
@@ -22,24 +25,25 @@ pub(super) async fn full(
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
-    let mut taken = 0;
+    let logged = nodes.iter().map(|node| world.logged(*node)).collect();
     let mut ballasts = Vec::new();
     for node in &nodes {
         let ballast = Ballast::on(world.disk(*node)?.path());
         let filled = ballast.fill_up();
-        taken += filled.map_err(|error| NotBegun::skipped(format!("fill the disk: {error}")))?;
-        world.may_end(*node, step, true);
+        filled.map_err(|error| NotBegun::skipped(format!("fill the disk: {error}")))?;
+        world.may_end(*node, step, Some(Excuse::Refused));
         ballasts.push(ballast);
     }
     let targets = names(world, &nodes);
-    Ok(Begun { targets, undo: Box::new(Full { nodes, ballasts, step, taken }) })
+    Ok(Begun::new(targets, Full { nodes, logged, ballasts, step }))
 }
 
 struct Full {
     nodes: Vec<usize>,
+    /// How long their logs were.
+    logged: Vec<u64>,
     ballasts: Vec<Ballast>,
     step: usize,
-    taken: u64,
 }
 
 impl Undo for Full {
@@ -47,16 +51,27 @@ impl Undo for Full {
         Box::pin(async move {
             // Whoever ended because of it is noticed before that is forgotten.
             world.supervise()?;
+            let each = self.nodes.iter().zip(&self.logged);
+            let noticed = each.filter(|(node, logged)| {
+                world.pid(**node).is_none() || world.said(**node, **logged).contains(BELOW_RESERVE)
+            });
+            let noticed = noticed.count() as u64;
             for ballast in &self.ballasts {
                 ballast.free().map_err(|error| Skipped(format!("free the disk: {error}")))?;
             }
             for node in &self.nodes {
-                world.may_end(*node, self.step, false);
+                world.may_end(*node, self.step, None);
             }
             world.supervise()?;
-            Ok(felt("bytes_taken", self.taken))
+            Ok(felt("full_disks_noticed", noticed))
         })
     }
+}
+
+/// How many calls were changed. strace waits for the process that it lets go of.
+async fn taken_back(injected: Vec<Injected>) -> u64 {
+    let sum = move || injected.into_iter().map(Injected::taken_back).sum();
+    tokio::task::spawn_blocking(sum).await.unwrap_or_default()
 }
 
 pub(super) async fn slow(
@@ -75,7 +90,7 @@ pub(super) async fn slow(
     if injected.is_empty() {
         return Err(NotBegun::skipped("none of the nodes that are meant runs"));
     }
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Slow { injected }) })
+    Ok(Begun::new(names(world, &nodes), Slow { injected }))
 }
 
 struct Slow {
@@ -84,12 +99,7 @@ struct Slow {
 
 impl Undo for Slow {
     fn end<'a>(self: Box<Self>, _: &'a mut World) -> Ending<'a> {
-        Box::pin(async move {
-            let slowed = self.injected.len() as u64;
-            // strace waits for the process that it lets go of.
-            let _ = tokio::task::spawn_blocking(move || drop(self)).await;
-            Ok(felt("slow_disks", slowed))
-        })
+        Box::pin(async move { Ok(felt("late_syncs", taken_back(self.injected).await)) })
     }
 }
 
@@ -104,14 +114,14 @@ pub(super) async fn fail(
     for node in &nodes {
         if let Some(pid) = world.pid(*node) {
             injected.push(Injected::into(pid, SYNCS, "error=EIO")?);
-            world.may_end(*node, step, true);
+            world.may_end(*node, step, Some(Excuse::Refused));
         }
     }
     if injected.is_empty() {
         return Err(NotBegun::skipped("none of the nodes that are meant runs"));
     }
     let targets = names(world, &nodes);
-    Ok(Begun { targets, undo: Box::new(Failing { nodes, injected, step }) })
+    Ok(Begun::new(targets, Failing { nodes, injected, step }))
 }
 
 struct Failing {
@@ -124,14 +134,13 @@ impl Undo for Failing {
     fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
         Box::pin(async move {
             let Failing { nodes, injected, step } = *self;
-            let _ = tokio::task::spawn_blocking(move || drop(injected)).await;
+            let failed = taken_back(injected).await;
             world.supervise()?;
-            let ended = nodes.iter().filter(|node| world.pid(**node).is_none()).count() as u64;
             for node in nodes {
-                world.may_end(node, step, false);
+                world.may_end(node, step, None);
             }
             world.supervise()?;
-            Ok(felt("failed_syncs_ended", ended))
+            Ok(felt("failed_syncs", failed))
         })
     }
 }

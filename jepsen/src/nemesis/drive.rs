@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Act, Plan, Step,
-    act::{self, Begun, Felt, NotBegun},
+    act::{self, Begun, NotBegun},
 };
 use crate::{
     history::{Fault, Phase, Planned, Recorder, State},
@@ -89,27 +89,34 @@ async fn begin(
     recorder: &Recorder,
 ) -> Result<Option<Begun>, WorldError> {
     let mut random = StdRng::seed_from_u64(step.seed);
-    let mut fault = Fault {
-        phase: Phase::Start,
-        state: State::Installed,
-        reason: String::new(),
-        targets: Vec::new(),
-        felt: Felt::new(),
-    };
-    match act::begin(world, &step.act, number, &mut random).await {
+    let before = Instant::now();
+    let begun = act::begin(world, &step.act, number, &mut random).await;
+    let mut fault = Fault { since: Some(recorder.ns_of(before)), ..Fault::of_phase(Phase::Start) };
+    let in_place = match begun {
         Ok(begun) => {
             fault.targets.clone_from(&begun.targets);
-            recorder.fault(&step.act.name(), &fault);
-            Ok(Some(begun))
+            fault.since = Some(recorder.ns_of(begun.struck.unwrap_or(before)));
+            Some(begun)
         }
         Err(NotBegun::Skipped(skipped)) => {
             fault.state = State::Skipped;
             fault.reason = skipped.to_string();
-            recorder.fault(&step.act.name(), &fault);
-            Ok(None)
+            fault.since = None;
+            None
         }
-        Err(NotBegun::World(error)) => Err(error),
+        Err(NotBegun::Unclear(reason)) => {
+            fault.state = State::Unclear;
+            fault.reason = reason;
+            None
+        }
+        Err(NotBegun::World(error)) => return Err(error),
+    };
+    let name = step.act.name();
+    recorder.fault(&name, &fault);
+    if fault.state == State::Unclear {
+        recorder.fault(&name, &Fault::of_phase(Phase::Stop));
     }
+    Ok(in_place)
 }
 
 async fn end(
@@ -119,13 +126,7 @@ async fn end(
     recorder: &Recorder,
 ) -> Result<(), WorldError> {
     let felt = begun.undo.end(world).await?;
-    let fault = Fault {
-        phase: Phase::Stop,
-        state: State::Installed,
-        reason: String::new(),
-        targets: begun.targets,
-        felt,
-    };
+    let fault = Fault { targets: begun.targets, felt, ..Fault::of_phase(Phase::Stop) };
     recorder.fault(&step.act.name(), &fault);
     Ok(())
 }

@@ -3,7 +3,11 @@
 //! Links between nodes only: clients reach every node that runs, a leader that is cut off too.
 
 use rand::{RngExt, rngs::StdRng};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -34,11 +38,12 @@ pub(super) async fn cut(
     let cuts = shape.cuts(&members, random.random());
     // A cable that broke, or a firewall that says no: both happen.
     let how = if random.random_bool(0.7) { Cut::Silent } else { Cut::Refuse };
+    let struck = Instant::now();
     world.net.cut(&cuts, how);
     let targets =
         cuts.iter().map(|(from, to)| format!("{}>{}", world.name(*from), world.name(*to)));
     let targets = targets.collect();
-    Ok(Begun { targets, undo: Box::new(Harmed::now(world)) })
+    Ok(Begun::new(targets, Harmed::now(world)).struck(struck))
 }
 
 /// Links that were harmed.
@@ -99,7 +104,7 @@ pub(super) async fn flap(
             }
         }
     }));
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(undo) })
+    Ok(Begun::new(names(world, &nodes), undo))
 }
 
 fn restore(net: &Net, links: &Cuts) {
@@ -128,7 +133,7 @@ pub(super) async fn filter(
         }
         undo.filtered.insert(*node);
     }
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(undo) })
+    Ok(Begun::new(names(world, &nodes), undo))
 }
 
 pub(super) fn harm(world: &mut World, harm: Harm) -> Result<Begun, NotBegun> {
@@ -155,7 +160,7 @@ pub(super) fn harm(world: &mut World, harm: Harm) -> Result<Begun, NotBegun> {
         }
     }
     let nodes = world.members();
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(undo) })
+    Ok(Begun::new(names(world, &nodes), undo))
 }
 
 fn harmed(harm: Harm, base: Link) -> Link {

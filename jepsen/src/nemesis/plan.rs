@@ -90,10 +90,12 @@ pub enum Act {
     /// A file of a node that is down is damaged: of its log, its state, or what it notes beside them.
     Corrupt(usize, Damage, Place),
     /// A node more joins, and another one is removed for ever, its machine wiped; it joins again when it is over.
-    Replace(usize),
-    /// A node is drained while another fault may come, and comes back as a new one.
+    Replace,
+    /// The same, while the leader of a group is cut off, and then while a member is dead.
+    ReplaceInTrouble,
+    /// A node is drained, and comes back as a new one.
     Drain(usize),
-    /// Every group is handed to another node, again and again.
+    /// A group is handed to another node, and every group when it is over.
     Transfer,
     /// A share of one processor, in hundredths.
     Processor(Target, u64),
@@ -112,6 +114,31 @@ pub enum Role {
     DataCentre,
     /// All nodes.
     All,
+}
+
+impl Act {
+    /// What has to be felt of it by itself: its name, and for links and packets what is done to them.
+    pub fn kind(&self) -> String {
+        match self {
+            Act::Cut(shape) => format!("{} ({shape:?})", self.name()),
+            Act::Packets(harm) => format!("{} ({harm:?})", self.name()),
+            _ => self.name(),
+        }
+    }
+
+    /// Whether it leaves every byte that a node wrote as it is: then nothing is forgotten, and nothing is to be
+    /// repaired. A disk that refused a write may hold half of it; a machine may be wiped.
+    pub fn leaves_bytes_alone(&self) -> bool {
+        !matches!(
+            self,
+            Act::DiskFull(_)
+                | Act::FailSync(_)
+                | Act::Corrupt(..)
+                | Act::Replace
+                | Act::ReplaceInTrouble
+                | Act::Drain(_)
+        )
+    }
 }
 
 impl Role {
@@ -157,7 +184,8 @@ impl Act {
             | Act::Packets(_)
             | Act::Rolling
             | Act::Corrupt(..)
-            | Act::Replace(_)
+            | Act::Replace
+            | Act::ReplaceInTrouble
             | Act::Drain(_) => None,
         }
     }
@@ -206,6 +234,13 @@ impl Plan {
         }
         steps.sort_by_key(|step| step.at);
         Plan { steps }
+    }
+}
+
+impl Plan {
+    /// Whether every fault of it does.
+    pub fn leaves_bytes_alone(&self) -> bool {
+        self.steps.iter().all(|step| step.act.leaves_bytes_alone())
     }
 }
 
@@ -338,7 +373,7 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
             Act::Corrupt(one, damage, place)
         }
         Nemesis::Membership => {
-            let acts = [Act::Replace(one), Act::Drain(one)];
+            let acts = [Act::Replace, Act::Drain(one), Act::ReplaceInTrouble];
             acts[pick(acts.len(), random)]
         }
         Nemesis::Transfer => Act::Transfer,
@@ -369,6 +404,15 @@ mod tests {
             assert!(plan.steps.len() >= 10, "{nemesis:?}: {}", plan.steps.len());
         }
         assert_eq!(Plan::of(Nemesis::None, 7, LENGTH, 3).steps, []);
+    }
+
+    #[test]
+    fn only_some_nemeses_harm_what_nodes_wrote() {
+        let harmful = [Nemesis::Disk, Nemesis::Corrupt, Nemesis::Membership];
+        for nemesis in Nemesis::ALL.into_iter().filter(|nemesis| *nemesis != Nemesis::Mix) {
+            let plan = Plan::of(nemesis, 7, LENGTH, 3);
+            assert_eq!(plan.leaves_bytes_alone(), !harmful.contains(&nemesis), "{nemesis:?}");
+        }
     }
 
     #[test]

@@ -39,13 +39,14 @@ pub(super) async fn lose(
 
 fn off(world: &mut World, nodes: Vec<usize>, step: usize) -> Result<Begun, NotBegun> {
     let ran = nodes.iter().filter(|node| world.pid(**node).is_some()).count() as u64;
+    let struck = Instant::now();
     // They stand still first, so that all of them lose it at one moment.
     world.signal(&nodes, Signal::STOP)?;
     let lost = nodes.iter().try_for_each(|node| world.disk(*node)?.lose_power());
     world.take_down(&nodes, step)?;
     // Some may have lost it and others not: that is no fault that was skipped.
     lost.map_err(WorldError::from)?;
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Lost { nodes, step, ran }) })
+    Ok(Begun::new(names(world, &nodes), Lost { nodes, step, ran }).struck(struck))
 }
 
 /// Takes power from all in the middle of late syncs, just behind an election: whatever was voted or acknowledged

@@ -2,16 +2,13 @@
 
 use rand::rngs::StdRng;
 use server::cluster::Signal;
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     Target,
     act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
 };
-use crate::world::{World, WorldError};
+use crate::world::World;
 
 /// How long a node may take to drain.
 const DRAINS_WITHIN: Duration = Duration::from_secs(30);
@@ -27,9 +24,10 @@ pub(super) async fn kill(
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
     let ran = nodes.iter().filter(|node| world.pid(**node).is_some()).count();
+    let struck = Instant::now();
     world.take_down(&nodes, step)?;
     let targets = names(world, &nodes);
-    Ok(Begun { targets, undo: Box::new(Killed { nodes, step, ran: ran as u64 }) })
+    Ok(Begun::new(targets, Killed { nodes, step, ran: ran as u64 }).struck(struck))
 }
 
 struct Killed {
@@ -56,7 +54,7 @@ pub(super) async fn behind(
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
     world.take_down(&nodes, step)?;
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Behind { nodes, step }) })
+    Ok(Begun::new(names(world, &nodes), Behind { nodes, step }))
 }
 
 struct Behind {
@@ -69,10 +67,9 @@ impl Undo for Behind {
         Box::pin(async move {
             let mut cut = 0;
             for node in self.nodes {
-                let log = world.cluster.nodes()[node].log();
-                let before = size(&log);
+                let logged = world.logged(node);
                 world.let_up(&[node], self.step)?;
-                if world.pid(node).is_some() && is_sent_a_snapshot(&log, before).await {
+                if world.pid(node).is_some() && is_sent_a_snapshot(world, node, logged).await {
                     world.take_down(&[node], self.step)?;
                     world.let_up(&[node], self.step)?;
                     cut += 1;
@@ -83,17 +80,11 @@ impl Undo for Behind {
     }
 }
 
-fn size(log: &Path) -> u64 {
-    log.metadata().map_or(0, |about| about.len())
-}
-
-/// Waits until a node says so, in its log behind this place.
-async fn is_sent_a_snapshot(log: &Path, from: u64) -> bool {
+/// Waits until a node says so, behind this place of its log.
+async fn is_sent_a_snapshot(world: &World, node: usize, behind: u64) -> bool {
     let until = Instant::now() + SNAPSHOT_WITHIN;
     while Instant::now() < until {
-        let text = std::fs::read(log).unwrap_or_default();
-        let new = text.get(from as usize..).unwrap_or_default();
-        if String::from_utf8_lossy(new).contains(RECEIVING) {
+        if world.said(node, behind).contains(RECEIVING) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -105,7 +96,7 @@ async fn is_sent_a_snapshot(log: &Path, from: u64) -> bool {
 /// before it answers again.
 pub(super) fn rolling(world: &mut World, step: usize) -> Result<Begun, NotBegun> {
     let nodes = world.members();
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Rolling { nodes, step }) })
+    Ok(Begun::new(names(world, &nodes), Rolling { nodes, step }))
 }
 
 struct Rolling {
@@ -118,15 +109,7 @@ impl Undo for Rolling {
         Box::pin(async move {
             let mut restarted = 0;
             for node in self.nodes {
-                if world
-                    .cluster
-                    .stop_node(node, DRAINS_WITHIN)
-                    .await
-                    .map_err(WorldError::from)?
-                    .is_some()
-                {
-                    restarted += 1;
-                }
+                restarted += u64::from(world.stop(node, DRAINS_WITHIN).await?);
                 // Whoever else keeps it down still does.
                 world.let_up(&[node], self.step)?;
                 if world.pid(node).is_some() {
@@ -149,9 +132,10 @@ pub(super) async fn pause(
     if nodes.is_empty() {
         return Err(NotBegun::skipped("none of the nodes that are meant runs"));
     }
+    let struck = Instant::now();
     world.signal(&nodes, Signal::STOP)?;
     let pids = nodes.iter().filter_map(|node| world.pid(*node)).collect();
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Paused { nodes, pids }) })
+    Ok(Begun::new(names(world, &nodes), Paused { nodes, pids }).struck(struck))
 }
 
 struct Paused {

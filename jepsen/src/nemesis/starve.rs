@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     inject::rations::{self, Ration},
-    world::World,
+    world::{Excuse, World},
 };
 
 pub(super) async fn processor(
@@ -20,7 +20,7 @@ pub(super) async fn processor(
     let nodes = meant(world, target, random).await?;
     let each = |pid| Ration::processor(pid, hundredths);
     let rations = rationed(world, &nodes, each)?;
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Rationed { rations, ends: None }) })
+    Ok(Begun::new(names(world, &nodes), Rationed { rations, ends: None }))
 }
 
 /// A process that meets the bound is ended by the kernel: as by SIGKILL.
@@ -34,10 +34,10 @@ pub(super) async fn memory(
     let nodes = meant(world, target, random).await?;
     let rations = rationed(world, &nodes, |pid| Ration::memory(pid, mib))?;
     for node in &nodes {
-        world.may_end(*node, step, true);
+        world.may_end(*node, step, Some(Excuse::Memory));
     }
     let targets = names(world, &nodes);
-    Ok(Begun { targets, undo: Box::new(Rationed { rations, ends: Some((nodes, step)) }) })
+    Ok(Begun::new(targets, Rationed { rations, ends: Some((nodes, step)) }))
 }
 
 fn rationed(
@@ -67,7 +67,7 @@ impl Undo for Rationed {
                 throttled += nodes.iter().filter(|node| world.pid(**node).is_none()).count() as u64;
                 drop(self.rations);
                 for node in nodes {
-                    world.may_end(node, step, false);
+                    world.may_end(node, step, None);
                 }
                 world.supervise()?;
             }
@@ -88,14 +88,14 @@ pub(super) async fn files(
         if let Some(pid) = world.pid(*node) {
             let open = rations::open_files(pid);
             let before = rations::files(pid, open)?;
-            world.may_end(*node, step, true);
+            world.may_end(*node, step, Some(Excuse::Refused));
             bounds.push(Bound { node: *node, pid, open, before });
         }
     }
     if bounds.is_empty() {
         return Err(NotBegun::skipped("none of the nodes that are meant runs"));
     }
-    Ok(Begun { targets: names(world, &nodes), undo: Box::new(Bounded { bounds, step }) })
+    Ok(Begun::new(names(world, &nodes), Bounded { bounds, step }))
 }
 
 struct Bound {
@@ -125,7 +125,7 @@ impl Undo for Bounded {
                 if !ended {
                     rations::files(bound.pid, bound.before)?;
                 }
-                world.may_end(bound.node, self.step, false);
+                world.may_end(bound.node, self.step, None);
             }
             world.supervise()?;
             let felt: Felt = felt("without_files", felt_by);

@@ -40,7 +40,7 @@ impl Need {
         match act {
             Act::Packets(Harm::Lossy | Harm::Disordered | Harm::Corrupted) => Some(Need::Switch),
             Act::Filter(_) => Some(Need::Filter),
-            Act::Power(_) | Act::DiskFull(_) => Some(Need::Disk),
+            Act::Power(_) | Act::PowerInSync | Act::DiskFull(_) => Some(Need::Disk),
             Act::SlowSync(..) | Act::FailSync(_) => Some(Need::Calls),
             Act::Jump(..) | Act::Drift(..) => Some(Need::Clock),
             Act::Boot(_) => Some(Need::Boot),

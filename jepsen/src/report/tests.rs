@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     campaign::Campaign,
     history::{Event, Leader, Recorder},
+    program::Program,
     report::runs::row,
 };
 use serde_json::json;
@@ -14,7 +15,7 @@ fn campaign() -> Campaign {
         seed: 100,
         nodes: 3,
         proxy: false,
-        program: PathBuf::new(),
+        program: Program::find(Some(&std::env::current_exe().unwrap())).unwrap(),
         out: PathBuf::from("out"),
         allow_skipped: false,
         runs_file: None,
@@ -47,6 +48,8 @@ fn the_page_of_a_long_history_is_small() {
     let history = long(100_000);
     let mut figures = Figures::of(&history);
     let fault = |number: u64| crate::figures::Span {
+        kind: "kill".to_owned(),
+        felt: 1,
         fault: "cut".to_owned(),
         state: crate::history::State::Installed,
         reason: String::new(),

@@ -1,23 +1,52 @@
 //! What a cluster shows of itself: who leads, whether it is whole, whether it has come to itself.
 
-use proto::admin::{Group, GroupsRequest};
-use server::cluster::{ClusterError, admin};
+use proto::admin::{Group, GroupsRequest, admin_client::AdminClient};
+use server::cluster::{
+    ClusterError,
+    admin::{self, ConnectError, OperatorFiles},
+};
 use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
     sync::Arc,
     time::{Duration, Instant},
 };
+use tonic::transport::Channel;
 
 use super::{HEALS_WITHIN, World, WorldError};
 use crate::{history::Leader, inject::Skipped};
 
+/// How long a node may take to say how its groups are.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 impl World {
-    /// Whom to ask who leads.
+    /// The operator, at the doors of these nodes.
     ///
     /// # Errors
     /// The operator's files cannot be read.
-    pub fn leaders(&self) -> Result<Leaders, WorldError> {
-        let tls = admin::operator_tls(&self.cluster.operator()).map_err(ClusterError::from)?;
-        Ok(Leaders { tls, endpoints: self.net.endpoints(&self.cluster) })
+    pub fn operator(&self, nodes: &[usize]) -> Result<Operator, WorldError> {
+        let endpoints = self.net.endpoints(&self.cluster);
+        let endpoints = nodes.iter().filter_map(|node| endpoints.get(*node).cloned()).collect();
+        Operator::of(&self.cluster.operator(), endpoints)
+    }
+
+    /// How many bytes a node has logged.
+    pub fn logged(&self, node: usize) -> u64 {
+        self.cluster.nodes()[node].log().metadata().map_or(0, |about| about.len())
+    }
+
+    /// What a node has logged behind so many bytes.
+    pub fn said(&self, node: usize, behind: u64) -> String {
+        let mut new = Vec::new();
+        let read = File::open(self.cluster.nodes()[node].log()).and_then(|mut log| {
+            log.seek(SeekFrom::Start(behind))?;
+            log.read_to_end(&mut new)
+        });
+        match read {
+            Ok(_) => String::from_utf8_lossy(&new).into_owned(),
+            Err(_) => String::new(),
+        }
     }
 
     /// Every group, as some node that answers sees it.
@@ -112,23 +141,51 @@ impl World {
     }
 }
 
-/// Who leads what, as nodes say.
-pub struct Leaders {
+/// A cluster, as its operator sees it from outside.
+#[derive(Clone)]
+pub struct Operator {
     tls: Arc<rustls::ClientConfig>,
     endpoints: Vec<String>,
 }
 
-impl Leaders {
-    /// What the first node that answers knows.
-    pub async fn ask(&self) -> Vec<Leader> {
+/// A state of a group: up to which entry, and its digest.
+type State = BTreeMap<u32, (u64, Vec<u8>)>;
+
+impl Operator {
+    /// By the operator's files, and the nodes' public endpoints.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    pub fn of(files: &OperatorFiles, endpoints: Vec<String>) -> Result<Operator, WorldError> {
+        let tls = admin::operator_tls(files).map_err(ClusterError::from)?;
+        Ok(Operator { tls, endpoints })
+    }
+
+    /// Where it asks.
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// A connection to one node.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn connect(&self, endpoint: &str) -> Result<AdminClient<Channel>, ConnectError> {
+        admin::connect(endpoint, self.tls.clone()).await
+    }
+
+    async fn groups(&self, endpoint: &str) -> Option<Vec<Group>> {
+        let asked = async {
+            let mut admin = self.connect(endpoint).await.ok()?;
+            Some(admin.groups(GroupsRequest { local: true }).await.ok()?.into_inner().groups)
+        };
+        tokio::time::timeout(ANSWERS_WITHIN, asked).await.ok()?
+    }
+
+    /// Who leads what, as the first node that answers knows.
+    pub async fn leaders(&self) -> Vec<Leader> {
         for endpoint in &self.endpoints {
-            let asked = async {
-                let mut admin = admin::connect(endpoint, self.tls.clone()).await.ok()?;
-                let request = GroupsRequest { local: true };
-                Some(admin.groups(request).await.ok()?.into_inner().groups)
-            };
-            if let Ok(Some(groups)) = tokio::time::timeout(Duration::from_millis(500), asked).await
-            {
+            if let Some(groups) = self.groups(endpoint).await {
                 let leader = |group: Group| Leader {
                     group: group.id.into(),
                     node: (!group.leader.is_empty()).then_some(group.leader),
@@ -138,5 +195,42 @@ impl Leaders {
             }
         }
         Vec::new()
+    }
+
+    /// Waits until all nodes answer, and have the same state of every group.
+    ///
+    /// # Errors
+    /// Not within the time; who differs or does not answer.
+    pub async fn agree(&self, within: Duration) -> Result<(), String> {
+        let until = Instant::now() + within;
+        loop {
+            let reason = match self.differ().await {
+                None => return Ok(()),
+                Some(reason) => reason,
+            };
+            if Instant::now() > until {
+                return Err(reason);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn differ(&self) -> Option<String> {
+        let mut first: Option<(&str, State)> = None;
+        for endpoint in &self.endpoints {
+            let Some(groups) = self.groups(endpoint).await else {
+                return Some(format!("{endpoint} does not answer"));
+            };
+            let digests = groups.into_iter().map(|g| (g.id, (g.digest_index, g.digest)));
+            let state: State = digests.collect();
+            match &first {
+                None => first = Some((endpoint, state)),
+                Some((_, same)) if *same == state => {}
+                Some((other, _)) => {
+                    return Some(format!("{other} and {endpoint} have other digests"));
+                }
+            }
+        }
+        None
     }
 }

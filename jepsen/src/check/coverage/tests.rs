@@ -77,6 +77,32 @@ fn a_fault_that_nothing_felt_does_not_count() {
 }
 
 #[test]
+fn each_shape_of_a_cut_has_to_be_felt() {
+    let cut = |shape: &str| json!({"fault": "cut", "act": {"cut": shape}});
+    let mut whole = run("partition", &[], &["set"]);
+    whole["plan"] = json!([cut("isolated-leader"), cut("halves")]);
+    let mut story = Story::of("set");
+    story.nemesis("run", whole);
+    for felt in [1, 0] {
+        adds(&mut story, Type::Ok, 10).nemesis("cut", fault("start", "installed", 0));
+        story.nemesis("cut", fault("stop", "installed", felt));
+    }
+    unknown(&check(&story.history()), "the fault cut (Halves)");
+}
+
+#[test]
+fn a_fault_is_active_from_when_it_struck() {
+    let mut story = Story::of("set");
+    story.nemesis("run", run("kill", &["kill"], &["set"]));
+    adds(&mut story, Type::Fail, 20);
+    let mut struck = fault("start", "installed", 1);
+    struck["since"] = json!(1);
+    story.nemesis("kill", struck).nemesis("kill", fault("stop", "installed", 0));
+    adds(&mut story, Type::Ok, 10);
+    assert_eq!(check(&story.history()), Verdict::Pass);
+}
+
+#[test]
 fn a_fault_of_which_nobody_knows_whether_it_ended_does_not_count() {
     let mut story = killed("installed", 1);
     story.nemesis("kill", fault("stop", "unclear", 1));
