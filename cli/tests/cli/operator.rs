@@ -115,10 +115,15 @@ fn log(dir: &Path) -> String {
     fs::read_to_string(dir.join("n1/node.log")).unwrap()
 }
 
-/// Whether a process runs; one that has ended and was not waited for does not.
+/// Whether a process runs; one that has ended and was not waited for does not. Its files are open until the last of
+/// its threads has ended, which need not be the first one.
 fn runs(pid: u64) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut states = threads.map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    });
+    states.any(|state| state.is_some_and(|state| state != 'Z'))
 }
 
 fn secret(dir: &Path) -> String {
