@@ -381,7 +381,7 @@ fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
             let acts = [
                 Act::Processor(some, 10),
                 Act::Files(some),
-                Act::Memory(some, 16),
+                Act::Memory(some, 4),
                 Act::Processor(Target::Leader, 25),
             ];
             acts[pick(acts.len(), random)]
