@@ -16,6 +16,8 @@ use crate::{
     world::{World, WorldError},
 };
 
+/// How long a fault lasts at least that begins late, because those before it took their time.
+const LEAST: Duration = Duration::from_secs(2);
 /// Between two looks at the nodes.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -59,20 +61,18 @@ pub async fn drive(
     began: Instant,
 ) -> Result<(), WorldError> {
     let mut waiting = plan.steps.iter().enumerate().collect::<std::collections::VecDeque<_>>();
-    let mut in_place: BTreeMap<usize, Begun> = BTreeMap::new();
+    let mut in_place: BTreeMap<usize, (Begun, Duration)> = BTreeMap::new();
     while !waiting.is_empty() || !in_place.is_empty() {
         let now = began.elapsed();
-        let due = in_place.keys().copied().find(|number| {
-            let step = &plan.steps[*number];
-            step.at + step.lasts <= now
-        });
-        if let Some(number) = due {
-            if let Some(begun) = in_place.remove(&number) {
+        let due = in_place.iter().find(|(_, (_, until))| *until <= now);
+        if let Some(number) = due.map(|(number, _)| *number) {
+            if let Some((begun, _)) = in_place.remove(&number) {
                 end(world, &plan.steps[number], begun, recorder).await?;
             }
         } else if let Some((number, step)) = waiting.pop_front_if(|(_, step)| step.at <= now) {
             if let Some(begun) = begin(world, number, step, recorder).await? {
-                in_place.insert(number, begun);
+                let least = began.elapsed() + step.lasts.min(LEAST);
+                in_place.insert(number, (begun, least.max(step.at + step.lasts)));
             }
         } else {
             world.supervise()?;
