@@ -1,17 +1,12 @@
 //! Nodes that have too little: files, memory, a processor.
 
 use client::Record;
-use rustix::process::{Pid, Signal, kill_process};
 use server::cluster::{Cluster, Scratch};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tests::{Lab, Plan, crowd::Crowd, lab, raw};
 
@@ -125,51 +120,4 @@ async fn with_little_memory_nothing_acknowledged_is_lost() {
     }
     drop(lab);
     drop(group);
-}
-
-/// Attack 49: a follower that gets a tenth of a processor does not slow the others down. It is stopped
-/// for nine of every ten slices; the median of three comparisons counts.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_follower_with_a_tenth_of_a_processor_slows_nobody_down() {
-    let mut lab = Plan::of(3).start().await;
-    let leader = lab.leader(lab::GROUP).await;
-    let slow = (0..3).find(|node| *node != leader).unwrap();
-    let mut ratios = Vec::new();
-    for _ in 0..3 {
-        let rate = async |lab: &Lab| {
-            let endpoint = lab.cluster.endpoints()[leader].clone();
-            let (mut wallet, _) = lab::create(lab.settings_at(&[endpoint]), "phone").await;
-            let mut times = Vec::new();
-            for number in 0..150 {
-                wallet.put(Record::new("opaque", format!("{number}"), vec![7; 500])).unwrap();
-                let began = Instant::now();
-                wallet.push().await.unwrap_or_else(|error| panic!("push: {error}"));
-                times.push(began.elapsed());
-            }
-            times.sort_unstable();
-            times[times.len() * 99 / 100]
-        };
-        let before = rate(&lab).await;
-        let process = lab.cluster.node(slow).unwrap().process().unwrap();
-        let pid = Pid::from_raw(i32::try_from(process.pid()).unwrap()).unwrap();
-        let ends = Arc::new(AtomicBool::new(false));
-        let slicing = std::thread::spawn({
-            let ends = ends.clone();
-            move || {
-                while !ends.load(Ordering::Relaxed) {
-                    kill_process(pid, Signal::STOP).unwrap();
-                    std::thread::sleep(Duration::from_millis(18));
-                    kill_process(pid, Signal::CONT).unwrap();
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-            }
-        });
-        let during = rate(&lab).await;
-        ends.store(true, Ordering::Relaxed);
-        slicing.join().unwrap();
-        println!("99 of 100 pushes take at most {before:?}, and {during:?} beside a slow follower");
-        ratios.push(during.as_secs_f64() / before.as_secs_f64());
-    }
-    ratios.sort_by(f64::total_cmp);
-    assert!(ratios[1] <= 2.0, "{ratios:?}");
 }
