@@ -36,6 +36,8 @@ pub struct PullReport {
     pub removed: usize,
     /// What merging with the changes of this device did.
     pub merged: MergeReport,
+    /// Whether a watch brought it while its stream was open; not what a pull, or the opening, was answered.
+    pub live: bool,
 }
 
 impl Wallet {
@@ -133,7 +135,8 @@ impl Wallet {
         self.local.apply(&update, &mut self.random)?;
         let seq = known.head.head().seq;
         self.known = Some(known);
-        Ok(PullReport { seq, unchanged: false, changed, removed: removed.len(), merged })
+        let removed = removed.len();
+        Ok(PullReport { seq, unchanged: false, changed, removed, merged, live: false })
     }
 
     /// Whether a commit under way was accepted; none while its place is not taken yet.

@@ -268,6 +268,7 @@ async fn a_watch_brings_every_change_and_survives_broken_streams() {
     // Every stream of the fake ends after one pull: each further change comes by another stream.
     let watching = tablet.watch(|report| {
         seen.extend(report.changed.clone());
+        assert!(!report.live, "each stream was asked for what it brought");
         if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let pushing = async {

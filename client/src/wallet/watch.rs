@@ -55,6 +55,7 @@ impl Wallet {
             Err(status) => return broken(&status).map_err(|error| self.told(error)),
         };
         self.session = Some(session);
+        let mut live = false;
         loop {
             // While waiting, for however long, no wallet key is kept open.
             self.key = None;
@@ -63,7 +64,9 @@ impl Wallet {
                 Err(status) => return broken(&status).map_err(|error| self.told(error)),
             };
             *failures = 0;
-            let report = self.take_in(received)?;
+            let report = PullReport { live, ..self.take_in(received)? };
+            // The first is what the stream was asked for; what follows nobody asked for.
+            live = true;
             if !report.unchanged && on_change(&report).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
