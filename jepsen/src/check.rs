@@ -7,6 +7,7 @@
 //!
 //! Not here: what only the nodes' disks and logs show, but for the search for planted secrets ([`leak`]).
 
+mod calm;
 mod chain;
 mod coverage;
 mod devices;

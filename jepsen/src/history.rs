@@ -16,6 +16,9 @@ pub use record::{Client, Open, RecordError, Recorder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The code of what a client could not do for reasons of its own, as it stands in `denied`.
+pub const OF_THE_CLIENT: &str = "client";
+
 /// Who an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]

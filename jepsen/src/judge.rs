@@ -7,15 +7,17 @@ use std::{
 };
 
 use crate::{
-    check::leak::{self, Needle},
     inject::disk,
     left::Left,
     nemesis::Plan,
     run::{Options, Outcome},
     verdict::Verdict,
+    workload::Planted,
     world::{Ended, World},
 };
 
+mod leaks;
+mod lines;
 mod promise;
 mod repairs;
 mod votes;
@@ -39,7 +41,7 @@ impl Judgement {
 /// Judges what nodes left: their ends, their logs, their disks, their records of what was durable when.
 ///
 /// What nodes forget or have to repair tells only where no fault of the plan harms bytes.
-pub fn nodes(world: &World, plan: &Plan, canary: &str) -> Vec<Judgement> {
+pub fn nodes(world: &World, plan: &Plan, planted: &Planted) -> Vec<Judgement> {
     let logs: Vec<(String, String, std::path::PathBuf)> = (0..world.count())
         .map(|node| {
             let of = &world.cluster.nodes()[node];
@@ -51,7 +53,7 @@ pub fn nodes(world: &World, plan: &Plan, canary: &str) -> Vec<Judgement> {
         Judgement::new("ends", ends(world)),
         Judgement::new("panics", panics(&logs)),
         Judgement::new("promise", promise::check(&logs)),
-        Judgement::new("leak", leaks(world, canary)),
+        Judgement::new("leak", leaks::check(world, planted)),
     ];
     if plan.leaves_bytes_alone() {
         judgements.push(Judgement::new("repairs", repairs::check(&logs)));
@@ -89,21 +91,6 @@ fn panics(logs: &[(String, String, std::path::PathBuf)]) -> Verdict {
         }
     }
     Verdict::of(found)
-}
-
-/// Nothing that clients wrote stands in clear on a disk or in a log.
-fn leaks(world: &World, canary: &str) -> Verdict {
-    let places: Vec<_> = world.cluster.nodes().iter().map(|node| node.dir.clone()).collect();
-    let needles = [Needle::new("a record of a client", canary.as_bytes().to_vec())];
-    // Every node has its own address in its files, so that a search that finds nothing has looked there.
-    let nodes = world.cluster.nodes().iter();
-    let controls: Vec<Needle> = nodes
-        .map(|node| Needle::new(format!("the address of {}", node.plan.name), node.peer.as_bytes()))
-        .collect();
-    match leak::search(&places, &needles, &controls) {
-        Ok(searched) => searched.verdict(),
-        Err(error) => Verdict::unknown(error.to_string()),
-    }
 }
 
 /// Leaves the verdicts beside the history, and of a run that did not pass what the nodes left too: their logs,

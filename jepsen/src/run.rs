@@ -188,7 +188,7 @@ async fn within(
     // What is on disks is looked at when nobody writes there any more.
     world.cluster.kill_all().map_err(WorldError::from)?;
     world.restore_disks();
-    judgements.extend(judge::nodes(&world, &plan, &canary));
+    judgements.extend(judge::nodes(&world, &plan, &arena.planted));
     recorder.finish()?;
     judgements.extend(read(&history));
     let verdict =

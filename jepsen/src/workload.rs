@@ -5,7 +5,7 @@
 
 use client::{
     ClientError, CreateOptions, Deadlines, Keep, Place, Protection, RecoverOptions, RecoveryCode,
-    Settings, Unavailable, Wallet,
+    Refusal, Settings, Unavailable, Wallet,
 };
 use rand::{RngExt, rngs::StdRng};
 use server::cluster::group_of;
@@ -19,11 +19,13 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::history::{Home, Open, Recorder};
+use crate::history::{Home, OF_THE_CLIENT, Open, Recorder};
+pub use planted::Planted;
 
 mod chain;
 mod devices;
 mod once;
+mod planted;
 mod register;
 mod set;
 mod watchers;
@@ -33,6 +35,12 @@ pub const DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_secs(1),
     attempt: Duration::from_millis(1_500),
     overall: Duration::from_secs(3),
+};
+/// How long a client waits when the cluster has healed: what has to succeed may take its time.
+const HEALED: Deadlines = Deadlines {
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_secs(5),
+    overall: Duration::from_secs(30),
 };
 /// Records that one wallet of a run gets at most: a push costs time in proportion to them.
 const RECORDS_MAX: usize = 300;
@@ -136,6 +144,11 @@ impl Access {
         Settings { endpoints, ca_pem: self.ca_pem.clone() }
     }
 
+    /// The name of a node.
+    fn name(&self, node: usize) -> String {
+        self.names.get(node % self.names.len().max(1)).cloned().unwrap_or_default()
+    }
+
     /// This node only.
     pub fn only(&self, node: usize) -> Settings {
         let endpoint = self.endpoints[node % self.endpoints.len()].clone();
@@ -150,8 +163,8 @@ pub struct Arena {
     pub recorder: Recorder,
     /// How the cluster is reached.
     pub access: Arc<Access>,
-    /// In every record that is written: whoever finds it on a disk has found a leak.
-    pub canary: Arc<str>,
+    /// What must not be found where it is in clear.
+    pub planted: Arc<Planted>,
     /// What randomness follows from.
     pub seed: u64,
     /// Clients end what they do.
@@ -168,7 +181,7 @@ impl Arena {
         Arena {
             recorder,
             access: Arc::new(access),
-            canary: canary.into(),
+            planted: Arc::new(Planted::new(canary)),
             seed,
             over: CancellationToken::new(),
             healed: watch::Sender::new(None),
@@ -216,7 +229,17 @@ impl Arena {
 
     /// A value that no other client writes.
     fn value(&self, client: &str, number: usize) -> String {
-        format!("{}-{client}-{number}", self.canary)
+        format!("{}-{client}-{number}", self.planted.canary())
+    }
+
+    /// What a client writes when the cluster has healed.
+    fn last_value(&self, client: &str) -> String {
+        format!("{}-{client}-last", self.planted.canary())
+    }
+
+    /// So many clients, and no fewer than there are nodes: each node has one that begins there.
+    fn clients(&self, least: usize) -> usize {
+        least.max(self.access.endpoints.len())
     }
 
     /// Waits a little, as people do; not longer than the run lasts.
@@ -229,15 +252,20 @@ impl Arena {
     async fn wallet(&self, node: usize) -> Option<(Wallet, RecoveryCode)> {
         while !self.is_over() {
             let mut shown = None;
-            let options = CreateOptions::new("first", Protection::FileMode);
+            let name = format!("first of {}", self.planted.canary());
+            let options = CreateOptions::new(name, Protection::FileMode);
             let settings = self.access.beginning_at(node);
             let made = Wallet::create(Place::Memory, settings, options, |codes| {
                 shown = codes.recovery.as_ref().map(|code| code.reveal().as_str().to_owned());
             });
-            let code = |text: String| RecoveryCode::parse(&text).ok();
+            let code = |text: String| {
+                self.planted.code(&text);
+                RecoveryCode::parse(&text).ok()
+            };
             if let (Ok(mut wallet), Some(code)) = (made.await, shown.and_then(code))
                 && wallet.set_deadlines(DEADLINES).is_ok()
             {
+                self.planted.wallet(&wallet.id());
                 return Some((wallet, code));
             }
             tokio::time::sleep(AGAIN).await;
@@ -293,14 +321,34 @@ fn moved(wallet: &mut Wallet, settings: Settings) -> Result<(), ClientError> {
     wallet.set_deadlines(DEADLINES)
 }
 
-/// Ends an operation that did not succeed.
+/// Has a device go to nodes of a cluster that has healed.
+fn settled(wallet: &mut Wallet, settings: Settings) -> Result<(), ClientError> {
+    wallet.reconnect(settings)?;
+    wallet.set_deadlines(HEALED)
+}
+
+/// Ends an operation that did not succeed. A refusal that the workload counts on is no case of it.
 fn ended(open: Open<'_>, error: &ClientError) {
     match error {
         ClientError::Unavailable(Unavailable::Unknown { .. }) => open.info(error),
         ClientError::Unavailable(_) => open.fail(error),
-        ClientError::Refused(_) => open.fail(format_args!("refused: {error}")),
+        ClientError::Refused(refusal) => open.denied(code(refusal), error),
         ClientError::Integrity(_) => open.broken(error),
-        _ => open.fail(format_args!("a fault of the client: {error}")),
+        _ => open.denied(OF_THE_CLIENT, error),
+    }
+}
+
+/// The code of a refusal by the cluster, or of what the client has made of it.
+fn code(refusal: &Refusal) -> &str {
+    match refusal {
+        Refusal::Cluster { code, .. } => code,
+        Refusal::NotActive(_) => "member_inactive",
+        Refusal::Erased => "erased",
+        Refusal::Link(_) => "link_refused",
+        Refusal::NoWalletForCode => "not_found",
+        Refusal::NoSuchRecord(_) | Refusal::NoSuchConflict { .. } | Refusal::WrongPassphrase => {
+            OF_THE_CLIENT
+        }
     }
 }
 

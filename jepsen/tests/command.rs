@@ -25,6 +25,8 @@ fn recorded(path: &Path, last_read: &str) {
         workloads: workloads.map(str::to_owned).to_vec(),
     });
     let mut clients = workloads.map(|workload| recorder.client(workload));
+    let opens = json!({"watcher": "w", "node": "n1", "seq": 0});
+    recorder.client("watch").notice("open", "watch-1", opens);
     rounds(&mut clients, 1..=9);
     recorder.fault("kill", &fault(Phase::Start, 0));
     let [register, ..] = &mut clients;
@@ -43,12 +45,26 @@ fn recorded(path: &Path, last_read: &str) {
         .ok(json!({"elements": elements, "seq": 20, "first": 0}));
     chain.invoke("final", "chain-1", json!({"device": "d"})).ok(json!({"seq": 20, "head": "h20"}));
     watch.invoke("final", "watch-1", Value::Null).ok(json!({"seq": 20}));
+    watch.notice("close", "watch-1", json!({"watcher": "w"}));
     watch.notice("final", "watch-1", json!({"watcher": "w", "seq": 20}));
-    devices.invoke("revoke", "devices-1", "b").done();
-    devices
-        .invoke("final-use", "devices-1", json!({"device": "b", "node": "n1"}))
-        .refused("revoked");
+    revoked(devices, &recorder);
     recorder.finish().unwrap();
+}
+
+/// A device is revoked, and tries on for more than a second while the owner writes.
+fn revoked(devices: &mut Client, recorder: &Recorder) {
+    let at = json!({"device": "b", "node": "n1"});
+    let mut watching = recorder.client("devices");
+    let watch = watching.invoke("watch", "devices-1", at.clone());
+    let shown = json!({"device": "b", "kind": "watch", "node": "n1", "seq": 1});
+    recorder.client("devices").notice("use", "devices-1", shown);
+    devices.invoke("revoke", "devices-1", "b").done();
+    std::thread::sleep(std::time::Duration::from_millis(1_010));
+    devices.invoke("push", "devices-1", "late").ok(json!({"id": "late", "seq": 2}));
+    let weak = json!({"device": "b", "kind": "weak", "node": "n1"});
+    devices.invoke("use", "devices-1", weak).refused("revoked");
+    watch.refused("revoked");
+    devices.invoke("final-use", "devices-1", at).refused("revoked");
 }
 
 fn rounds(clients: &mut [Client; 6], numbers: std::ops::RangeInclusive<u64>) {
@@ -64,7 +80,11 @@ fn rounds(clients: &mut [Client; 6], numbers: std::ops::RangeInclusive<u64>) {
             .invoke("push", "chain-1", json!({"device": "d"}))
             .ok(json!({"seq": n, "head": format!("h{n}")}));
         watch.invoke("push", "watch-1", id.as_str()).ok(pushed);
-        watch.notice("see", "watch-1", json!({"watcher": "w", "seq": n, "ids": [id]}));
+        watch.notice(
+            "see",
+            "watch-1",
+            json!({"watcher": "w", "seq": n, "ids": [id], "live": true}),
+        );
         let asked = json!({"device": "b", "kind": "push", "node": "n1"});
         devices.invoke("use", "devices-1", asked).done();
     }

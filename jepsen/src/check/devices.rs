@@ -1,9 +1,12 @@
 //! `devices`: revoked means revoked, on every node, from the acknowledgement on.
 //!
-//! An operation of a device that begins after its revocation was acknowledged is not served. What does not
-//! ask the leader (a pull at a known head, a delivery of an open watch) has one second more. A device that
-//! was once told that it is revoked stays so, nobody is told so whom nobody revoked, and at the end every
-//! node says it to every revoked device.
+//! An operation of a device that begins after its revocation was acknowledged is not served. A pull at a known head
+//! has one second more; a watch shows nothing that was written later than that second. A device that was once told
+//! that it is revoked stays so, nobody is told so whom nobody revoked, and at the end every node says it to every
+//! revoked device.
+//!
+//! Unclear if no device was revoked, or if none tried behind that second: by a pull at a known head, and by a watch
+//! that had shown it something before, while something was written.
 
 #[cfg(test)]
 mod tests;
@@ -34,11 +37,19 @@ enum Kind {
     Pull,
     Session,
     Weak,
-    Watch,
 }
 
+/// A delivery of a watch.
 #[derive(Deserialize)]
-struct FinalUse<'a> {
+struct Shown<'a> {
+    device: &'a str,
+    node: &'a str,
+    seq: u64,
+}
+
+/// Where an operation is done, and by which device.
+#[derive(Deserialize)]
+struct At<'a> {
     device: &'a str,
     node: &'a str,
 }
@@ -54,6 +65,25 @@ struct Device<'a> {
     told: Option<usize>,
     /// On which nodes it was refused at the end.
     refused_on: BTreeSet<&'a str>,
+    /// Where a watch first showed it something, and where the last watch ended.
+    watched: Option<usize>,
+    watched_until: Option<usize>,
+    /// Whether it tried a pull at a known head later than it may be served.
+    tried: bool,
+}
+
+impl Device<'_> {
+    /// Until when nodes may show it what they read without asking the leader.
+    fn until(&self) -> Option<u64> {
+        self.revoked.map(|(_, time)| time.saturating_add(WEAK_NS))
+    }
+}
+
+/// A write of the owner that was acknowledged.
+struct Write {
+    began: u64,
+    line: usize,
+    seq: u64,
 }
 
 /// Judges every wallet of the workload.
@@ -61,11 +91,14 @@ pub(super) fn check(history: &History) -> Verdict {
     let mut findings = Findings::default();
     let nodes = nodes(history);
     let wallets = history.wallets("devices");
+    let (mut revoked, mut tried, mut watched) = (false, false, false);
     for (key, operations) in &wallets {
         let mut devices = revocations(operations, &mut findings);
+        let writes = writes(operations, &mut findings);
         for operation in operations {
             match operation.invoke.op.as_str() {
-                "revoke" => {}
+                "revoke" | "push" => {}
+                "watch" => watches(key, operation, &mut devices, &mut findings),
                 "use" => used(key, operation, &mut devices, &mut findings),
                 "final-use" => used_at_the_end(key, operation, &mut devices, &mut findings),
                 other => findings.unclear(format!(
@@ -75,7 +108,12 @@ pub(super) fn check(history: &History) -> Verdict {
             }
         }
         for (line, event) in deliveries(history, key) {
-            delivered(key, line, event, &devices, &mut findings);
+            delivered(key, line, event, &mut devices, &writes, &mut findings);
+        }
+        for device in devices.values() {
+            revoked |= device.revoked.is_some();
+            tried |= device.tried;
+            watched |= would_have_been_shown(device, &writes);
         }
         for (name, device) in devices.iter().filter(|(_, device)| device.revoked.is_some()) {
             for node in nodes.iter().filter(|node| !device.refused_on.contains(**node)) {
@@ -84,6 +122,18 @@ pub(super) fn check(history: &History) -> Verdict {
                 ));
             }
         }
+    }
+    let mut lacks = |what: &str| findings.unclear(what.to_owned());
+    if !revoked {
+        lacks("no revocation was acknowledged");
+    }
+    if !tried {
+        lacks("no weak read began more than a second after an acknowledged revocation");
+    }
+    if !watched {
+        lacks(
+            "no watch was open while something was written more than a second after an acknowledged revocation",
+        );
     }
     if nodes.is_empty() {
         findings.unclear("no node is named, by `run` or by a `final-use`".to_owned());
@@ -132,6 +182,43 @@ fn revocations<'a>(
     devices
 }
 
+fn writes(operations: &[Operation<'_>], findings: &mut Findings) -> Vec<Write> {
+    #[derive(Deserialize)]
+    struct Pushed {
+        seq: u64,
+    }
+    let pushes = operations.iter().filter(|operation| operation.invoke.op == "push");
+    let acknowledged = pushes.filter_map(|push| {
+        let (line, answer) = push.ok()?;
+        let Pushed { seq } = findings.value(line, answer)?;
+        Some(Write { began: push.invoke.time, line, seq })
+    });
+    acknowledged.collect()
+}
+
+/// A watch that a device opened, and that ended, or was left when the harness had seen enough.
+fn watches<'a>(
+    key: &str,
+    operation: &Operation<'a>,
+    devices: &mut BTreeMap<&'a str, Device<'a>>,
+    findings: &mut Findings,
+) {
+    let asked = findings.value::<At<'_>>(operation.begun, operation.invoke);
+    let Some(At { device: name, .. }) = asked else { return };
+    let device = devices.entry(name).or_default();
+    device.watched_until = device.watched_until.max(operation.ended);
+    if operation.refused() {
+        told(key, name, operation, device, findings);
+    }
+}
+
+/// Whether a node that goes on showing things to a device had something to show while that was looking.
+fn would_have_been_shown(device: &Device<'_>, writes: &[Write]) -> bool {
+    let (Some((revoked, _)), Some(until)) = (device.revoked, device.until()) else { return false };
+    device.watched.is_some_and(|watched| watched < revoked)
+        && writes.iter().any(|write| write.began > until && Some(write.line) < device.watched_until)
+}
+
 fn used<'a>(
     key: &str,
     operation: &Operation<'a>,
@@ -144,6 +231,8 @@ fn used<'a>(
     };
     let device = devices.entry(name).or_default();
     let lines = operation.lines();
+    let late = device.until().is_some_and(|until| operation.invoke.time > until);
+    device.tried |= kind == Kind::Weak && late;
     if operation.refused() {
         told(key, name, operation, device, findings);
         return;
@@ -151,14 +240,13 @@ fn used<'a>(
     if operation.ok().is_none() {
         return;
     }
-    let weak = matches!(kind, Kind::Weak | Kind::Watch);
-    if let Some((line, time)) = device.revoked {
-        let late = operation.invoke.time.saturating_sub(time) > WEAK_NS;
-        if operation.begun > line && (!weak || late) {
-            findings.fail(format!(
-                "{key}: served: node {node} serves {name} ({lines}); its revocation was acknowledged at line {line}"
-            ));
-        }
+    let weak = kind == Kind::Weak;
+    if let Some((line, _)) =
+        device.revoked.filter(|(line, _)| operation.begun > *line && (!weak || late))
+    {
+        findings.fail(format!(
+            "{key}: served: node {node} serves {name} ({lines}); its revocation was acknowledged at line {line}"
+        ));
     }
     if let Some(line) = device.told.filter(|line| !weak && operation.begun > *line) {
         findings.fail(format!(
@@ -191,8 +279,7 @@ fn used_at_the_end<'a>(
     devices: &mut BTreeMap<&'a str, Device<'a>>,
     findings: &mut Findings,
 ) {
-    let Some(FinalUse { device: name, node }) = findings.value(operation.begun, operation.invoke)
-    else {
+    let Some(At { device: name, node }) = findings.value(operation.begun, operation.invoke) else {
         return;
     };
     let device = devices.entry(name).or_default();
@@ -219,19 +306,24 @@ fn deliveries<'a>(history: &'a History, key: &str) -> impl Iterator<Item = (usiz
     })
 }
 
-fn delivered(
+fn delivered<'a>(
     key: &str,
     line: usize,
-    event: &Event,
-    devices: &BTreeMap<&str, Device<'_>>,
+    event: &'a Event,
+    devices: &mut BTreeMap<&'a str, Device<'a>>,
+    writes: &[Write],
     findings: &mut Findings,
 ) {
-    let Some(Use { device: name, node, .. }) = findings.value(line, event) else { return };
-    let Some((revoked, time)) = devices.get(name).and_then(|device| device.revoked) else { return };
-    if event.time.saturating_sub(time) > WEAK_NS {
+    let Some(Shown { device: name, node, seq }) = findings.value(line, event) else { return };
+    let device = devices.entry(name).or_default();
+    device.watched.get_or_insert(line);
+    let (Some((revoked, _)), Some(until)) = (device.revoked, device.until()) else { return };
+    // When it arrived says little: what it shows cannot have been shown before it was there.
+    if let Some(write) = writes.iter().find(|write| write.began > until && write.seq <= seq) {
         findings.fail(format!(
-            "{key}: served: a watch on node {node} delivers to {name} at line {line}, more than a second after its \
-             revocation was acknowledged at line {revoked}"
+            "{key}: served: a watch on node {node} shows {name} number {seq} at line {line}, which is no earlier than \
+             the write of line {}; that began more than a second after its revocation was acknowledged at line {revoked}",
+            write.line
         ));
     }
 }

@@ -5,7 +5,8 @@
 //! UTF-16 where it is text. One pass over each file, whatever its size; links are not followed.
 //!
 //! The search proves itself: before it begins, every form is found where two reads meet in its middle; and it takes
-//! *controls*, texts that are known to stand in the files, and is unknown unless it finds each of them.
+//! *controls*, texts that are known to stand in the files, and is unknown unless it finds each of them: of those with
+//! one name, one.
 //!
 //! Where it stops: bytes inside what is compressed or encrypted are not seen. What stood at a place is never
 //! repeated: a finding names the needle, the form, the file and the offset.
@@ -135,14 +136,18 @@ pub fn search(
             searched.unread.push((path, error.to_string()));
         }
     }
-    searched.unseen = controls
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !seen.contains(&(needles.len() + index)))
-        .map(|(_, control)| control.name.clone())
-        .collect();
+    let found = |index: usize| seen.contains(&(needles.len() + index));
+    let (there, asked): (BTreeSet<_>, BTreeSet<_>) = (
+        controls.iter().enumerate().filter(|(index, _)| found(*index)).map(named).collect(),
+        controls.iter().enumerate().map(named).collect(),
+    );
+    searched.unseen = asked.difference(&there).map(|name| (*name).to_owned()).collect();
     searched.found.sort_unstable();
     Ok(searched)
+}
+
+fn named((_, needle): (usize, &Needle)) -> &str {
+    &needle.name
 }
 
 /// One form of one needle.

@@ -159,6 +159,12 @@ impl<'a> Operation<'a> {
         self.failed_as("broken")
     }
 
+    /// The code of a refusal that the workload does not count on (`value.denied`).
+    pub fn denied(&self) -> Option<&'a str> {
+        let answer = self.answer.filter(|answer| answer.kind == Type::Fail)?;
+        answer.value["denied"].as_str()
+    }
+
     fn failed_as(&self, kind: &str) -> bool {
         self.answer.is_some_and(|answer| {
             answer.kind == Type::Fail && answer.value[kind].as_bool() == Some(true)
@@ -319,7 +325,7 @@ impl Builder {
 fn comes_unasked(event: &Event) -> bool {
     event.kind == Type::Ok
         && match (event.workload.as_str(), event.op.as_str()) {
-            ("watch", "see" | "final") => true,
+            ("watch", "open" | "see" | "close" | "final") => true,
             ("devices", "use") => event.value["kind"] == "watch",
             _ => false,
         }

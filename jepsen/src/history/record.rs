@@ -251,22 +251,27 @@ impl Open<'_> {
     /// The cluster decided against it, by a rule that the workload counts on. Only this is written as
     /// `"refused": true`; being unavailable or too busy is no decision.
     pub fn refused(self, error: impl ToString) {
-        self.fail_as("refused", error);
+        self.fail_as("refused", true, error);
     }
 
     /// The answer does not verify: only a broken signature, seal or proof explains it.
     pub fn broken(self, error: impl ToString) {
-        self.fail_as("broken", error);
+        self.fail_as("broken", true, error);
     }
 
-    fn fail_as(mut self, kind: &str, error: impl ToString) {
-        let asked = self.event.value.take();
+    /// The answer is no, by a rule that the workload does not count on: this is its code.
+    pub fn denied(self, code: &str, error: impl ToString) {
+        self.fail_as("denied", code, error);
+    }
+
+    fn fail_as(mut self, kind: &str, mark: impl Into<Value>, error: impl ToString) {
+        let (asked, mark): (Value, Value) = (self.event.value.take(), mark.into());
         self.event.value = match asked {
             Value::Object(mut fields) => {
-                fields.insert(kind.to_owned(), Value::Bool(true));
+                fields.insert(kind.to_owned(), mark);
                 Value::Object(fields)
             }
-            asked => json!({"asked": asked, kind: true}),
+            asked => json!({"asked": asked, kind: mark}),
         };
         self.end(Type::Fail, error.to_string());
     }

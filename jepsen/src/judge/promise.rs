@@ -3,16 +3,22 @@
 //!
 //! Nodes write a line after each sync and before each answer, with the time of the machine's monotonic clock. One
 //! that ran in another boot for a while was ahead by [`AHEAD`] then.
-//! Logs match: one whose last entry is of the same or a later term and no shorter holds the entry.
+//!
+//! That the leader of a later term holds what was answered before is not presumed ([`held`]). Presumed is that logs
+//! match, and that a second leader of the same term, whose entries the lines do not tell apart, began with what the
+//! first one had answered. Where it did not, the checkers of the workloads miss a write, or the one of votes a vote.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::{BufRead, BufReader},
     path::PathBuf,
 };
 
+use super::lines;
 use crate::{inject::clock::AHEAD, verdict::Verdict};
+
+mod held;
+
+use held::{Beginnings, Log};
 
 /// Findings that are told; more of the same say nothing new.
 const TOLD: usize = 10;
@@ -27,31 +33,32 @@ struct Line {
     answered: bool,
 }
 
-/// How far a data centre has come with a group.
-#[derive(Default)]
-struct Reached {
-    /// The next line to be looked at.
+/// What a node said of its syncs of one group, in the order in which it did.
+struct Synced<'a> {
+    dc: &'a str,
+    lines: Vec<Line>,
+    /// The next line to be looked at, and what the log holds before it.
     next: usize,
-    /// The furthest entry of each term.
-    furthest: BTreeMap<u64, u64>,
+    log: Log,
 }
 
 /// Judges the logs of nodes: each with the node's name and data centre.
 pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
-    let mut synced: BTreeMap<u64, BTreeMap<&str, Vec<Line>>> = BTreeMap::new();
+    let mut synced: BTreeMap<u64, Vec<Synced<'_>>> = BTreeMap::new();
     let mut answers: Vec<(&str, Line)> = Vec::new();
     for (node, dc, log) in logs {
-        let Ok(file) = File::open(log) else {
-            return Verdict::unknown(format!("{} cannot be read", log.display()));
-        };
-        for text in BufReader::new(file).split(b'\n').map_while(Result::ok) {
-            match read(&String::from_utf8_lossy(&text)) {
-                Some(line) if line.answered => answers.push((node, line)),
-                Some(line) => {
-                    synced.entry(line.group).or_default().entry(dc).or_default().push(line)
-                }
-                None => {}
-            }
+        let mut own: BTreeMap<u64, Vec<Line>> = BTreeMap::new();
+        let told = lines::each(log, |text| match read(text) {
+            Some(line) if line.answered => answers.push((node, line)),
+            Some(line) => own.entry(line.group).or_default().push(line),
+            None => {}
+        });
+        if let Err(unread) = told {
+            return unread;
+        }
+        for (group, lines) in own {
+            let of = Synced { dc, lines, next: 0, log: Log::default() };
+            synced.entry(group).or_default().push(of);
         }
     }
     if answers.is_empty() {
@@ -60,33 +67,30 @@ pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
     judge(synced, answers)
 }
 
-fn judge(
-    mut synced: BTreeMap<u64, BTreeMap<&str, Vec<Line>>>,
-    mut answers: Vec<(&str, Line)>,
-) -> Verdict {
-    for lines in synced.values_mut().flat_map(BTreeMap::values_mut) {
-        lines.sort_by_key(|line| line.at_ns);
+fn judge(mut synced: BTreeMap<u64, Vec<Synced<'_>>>, mut answers: Vec<(&str, Line)>) -> Verdict {
+    let mut beginnings: BTreeMap<u64, Beginnings> = BTreeMap::new();
+    for (group, nodes) in &synced {
+        let known = beginnings.entry(*group).or_default();
+        nodes.iter().for_each(|node| known.learn(node.lines.iter().map(Line::entry)));
     }
     answers.sort_by_key(|(_, line)| line.at_ns);
     let mut findings = Vec::new();
-    // How far each data centre has come by the time of the answer: the furthest entry of each term.
-    let mut reached: BTreeMap<(u64, &str), Reached> = BTreeMap::new();
     for (node, answer) in &answers {
-        let mut holding = BTreeSet::new();
-        for (dc, lines) in synced.get(&answer.group).into_iter().flatten() {
-            let Reached { next, furthest } = reached.entry((answer.group, *dc)).or_default();
-            while let Some(line) = lines.get(*next).filter(|line| line.at_ns <= answer.at_ns) {
-                let index = furthest.entry(line.term).or_default();
-                *index = (*index).max(line.index);
-                *next += 1;
-            }
-            if furthest.range(answer.term..).any(|(_, index)| *index >= answer.index) {
-                holding.insert(*dc);
-            }
+        let nodes = synced.get_mut(&answer.group).map_or(&mut [][..], Vec::as_mut_slice);
+        nodes.iter_mut().for_each(|node| node.go_to(answer.at_ns));
+        let holding = |after: &BTreeSet<u64>| -> BTreeSet<&str> {
+            let holding = nodes.iter().filter(|node| node.log.holds(answer.entry(), after));
+            holding.map(|node| node.dc).collect()
+        };
+        let mut dcs = holding(&BTreeSet::new());
+        if dcs.len() < 2
+            && let Some(beginnings) = beginnings.get(&answer.group)
+        {
+            dcs = holding(&beginnings.after(answer.entry()));
         }
-        if holding.len() < 2 {
+        if dcs.len() < 2 {
             findings.push(format!(
-                "{node} answered entry {}-{} of group {} when it was on disk in {holding:?} only",
+                "{node} answered entry {}-{} of group {} when it was on disk in {dcs:?} only",
                 answer.term, answer.index, answer.group
             ));
         }
@@ -97,6 +101,22 @@ fn judge(
         findings.push(format!("and {} more", all - TOLD));
     }
     Verdict::of(findings)
+}
+
+impl Line {
+    fn entry(&self) -> held::Entry {
+        (self.term, self.index)
+    }
+}
+
+impl Synced<'_> {
+    /// Takes what was said up to a time.
+    fn go_to(&mut self, at_ns: u64) {
+        while let Some(line) = self.lines.get(self.next).filter(|line| line.at_ns <= at_ns) {
+            self.log.ends(line.entry());
+            self.next += 1;
+        }
+    }
 }
 
 /// `... synced group=2 term=1 index=7 at_ns=123`, as the plain format of the log has it.
@@ -129,16 +149,16 @@ mod tests {
 
     fn log(directory: &tempfile::TempDir, name: &str, lines: Said<'_>) -> PathBuf {
         let file = directory.path().join(name);
-        let line = |(what, index, at): &(&str, u64, u64)| {
+        let line = |(what, term, index, at): &(&str, u64, u64, u64)| {
             format!(
-                "2026-01-01T00:00:00Z DEBUG holdfast::durable: {what} group=2 term=3 index={index} at_ns={at}\n"
+                "2026-01-01T00:00:00Z DEBUG holdfast::durable: {what} group=2 term={term} index={index} at_ns={at}\n"
             )
         };
         std::fs::write(&file, lines.iter().map(line).collect::<String>()).unwrap();
         file
     }
 
-    type Said<'a> = &'a [(&'a str, u64, u64)];
+    type Said<'a> = &'a [(&'a str, u64, u64, u64)];
 
     fn checked(logs: &[(&str, Said<'_>)]) -> Verdict {
         let directory = tempfile::tempdir().unwrap();
@@ -155,8 +175,8 @@ mod tests {
     #[test]
     fn what_two_data_centres_had_on_disk_may_be_answered() {
         let verdict = checked(&[
-            ("dc1", &[("synced", 7, 10), ("answered", 7, 30)]),
-            ("dc2", &[("synced", 9, 20)]),
+            ("dc1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]),
+            ("dc2", &[("synced", 3, 9, 20)]),
             ("dc3", &[]),
         ]);
         assert_eq!(verdict, Verdict::Pass);
@@ -166,8 +186,8 @@ mod tests {
     fn an_answer_before_the_second_data_centre_has_it_is_found() {
         for second in [("dc2", 40), ("dc1", 20)] {
             let verdict = checked(&[
-                ("dc1", &[("synced", 7, 10), ("answered", 7, 30)]),
-                (second.0, &[("synced", 7, second.1)]),
+                ("dc1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]),
+                (second.0, &[("synced", 3, 7, second.1)]),
             ]);
             assert!(
                 matches!(&verdict, Verdict::Fail(found) if found[0].contains("3-7")),
@@ -175,8 +195,8 @@ mod tests {
             );
         }
         let shorter = checked(&[
-            ("dc1", &[("synced", 7, 10), ("answered", 7, 30)]),
-            ("dc2", &[("synced", 6, 20)]),
+            ("dc1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]),
+            ("dc2", &[("synced", 3, 6, 20)]),
         ]);
         assert!(matches!(shorter, Verdict::Fail(_)), "{shorter:?}");
     }
@@ -186,8 +206,8 @@ mod tests {
         let ahead = u64::try_from(AHEAD.as_nanos()).unwrap();
         for (synced, held) in [(20, true), (40, false)] {
             let verdict = checked(&[
-                ("dc1", &[("synced", 7, 10), ("answered", 7, 30)]),
-                ("dc2", &[("synced", 7, ahead + synced)]),
+                ("dc1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]),
+                ("dc2", &[("synced", 3, 7, ahead + synced)]),
             ]);
             assert_eq!(matches!(verdict, Verdict::Pass), held, "{verdict:?}");
         }
@@ -195,12 +215,46 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_synced_is_found() {
-        let verdict = checked(&[("dc1", &[("answered", 7, 30)]), ("dc2", &[])]);
+        let verdict = checked(&[("dc1", &[("answered", 3, 7, 30)]), ("dc2", &[])]);
+        assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
+    }
+
+    /// Data centre 2 has a log of a later term that is longer, and of which nobody knows whether it holds the entry.
+    #[test]
+    fn a_later_term_alone_proves_nothing() {
+        let split = checked(&[
+            ("dc1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]),
+            ("dc2", &[("synced", 3, 6, 10), ("synced", 4, 9, 20)]),
+        ]);
+        assert!(matches!(split, Verdict::Fail(_)), "{split:?}");
+    }
+
+    /// Who follows a new leader may be sent an earlier leader's entry and the new one's own at once.
+    #[test]
+    fn a_later_term_counts_where_its_leader_is_seen_to_have_begun_with_the_entry() {
+        let answering: Said<'_> = &[("synced", 3, 7, 10), ("answered", 3, 7, 30)];
+        let follower: Said<'_> = &[("synced", 3, 6, 10), ("synced", 4, 9, 20)];
+        for leader in [10, 40] {
+            let leader: Said<'_> = &[("synced", 3, 7, 10), ("synced", 4, 8, leader)];
+            let verdict = checked(&[("dc1", answering), ("dc2", follower), ("dc1", leader)]);
+            assert_eq!(verdict, Verdict::Pass);
+        }
+        let cut: Said<'_> = &[("synced", 3, 7, 10), ("synced", 3, 6, 15), ("synced", 4, 8, 18)];
+        let verdict = checked(&[("dc1", answering), ("dc2", follower), ("dc1", cut)]);
+        assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn what_was_cut_off_again_before_the_answer_does_not_count() {
+        let verdict = checked(&[
+            ("dc1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]),
+            ("dc2", &[("synced", 3, 7, 10), ("synced", 3, 5, 20)]),
+        ]);
         assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
     }
 
     #[test]
     fn without_answers_nobody_knows() {
-        assert!(matches!(checked(&[("dc1", &[("synced", 7, 10)])]), Verdict::Unknown(_)));
+        assert!(matches!(checked(&[("dc1", &[("synced", 3, 7, 10)])]), Verdict::Unknown(_)));
     }
 }

@@ -1,12 +1,9 @@
 //! Nodes that had to be repaired in a run in which nobody touched their bytes: what they had promised they had
 //! not kept, or their state is not that of the others. The cluster mends it, which is why no client sees it.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
+use super::lines;
 use crate::verdict::Verdict;
 
 /// What nodes say of it, themselves and of each other.
@@ -23,14 +20,13 @@ const TOLD: usize = 10;
 pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
     let mut found = Vec::new();
     for (node, _, log) in logs {
-        let Ok(file) = File::open(log) else {
-            return Verdict::unknown(format!("{} cannot be read", log.display()));
-        };
-        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line);
+        let read = lines::each(log, |line| {
             if SAID.iter().any(|said| line.contains(said)) {
                 found.push(format!("{node}: {line}"));
             }
+        });
+        if let Err(unread) = read {
+            return unread;
         }
     }
     found.truncate(TOLD);

@@ -4,13 +4,9 @@
 //! over. Whom a node follows is a vote that it gave, on its disk before anybody learns of it. A node that follows a
 //! lesser leadership than before has forgotten a vote, and may give it again to somebody else.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
+use super::lines;
 use crate::verdict::Verdict;
 
 /// A node follows another one.
@@ -26,14 +22,9 @@ struct Word {
 pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
     let mut found = Vec::new();
     for (node, _, log) in logs {
-        let Ok(file) = File::open(log) else {
-            return Verdict::unknown(format!("{} cannot be read", log.display()));
-        };
         let mut followed: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
-            let Some(Word { group, leadership }) = read(&String::from_utf8_lossy(&line)) else {
-                continue;
-            };
+        let told = lines::each(log, |line| {
+            let Some(Word { group, leadership }) = read(line) else { return };
             let greatest = followed.entry(group).or_insert(leadership);
             if leadership < *greatest {
                 let ((then, whom), (now, other)) = (*greatest, leadership);
@@ -42,6 +33,9 @@ pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
                 ));
             }
             *greatest = leadership.max(*greatest);
+        });
+        if let Err(unread) = told {
+            return unread;
         }
     }
     Verdict::of(found)

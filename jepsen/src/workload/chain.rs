@@ -5,10 +5,11 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Arena, ended, moved, side_by_side};
+use super::{Arena, ended, settled, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
+/// At least.
 const DEVICES: usize = 4;
 /// Each device writes these again and again.
 const RECORDS: usize = 8;
@@ -24,15 +25,19 @@ async fn chain(arena: Arena) -> Result<(), ClientError> {
     arena.home(&key, &first);
     let mut devices = JoinSet::new();
     devices.spawn(device(arena.clone(), key.clone(), first, 0));
-    for number in 1..DEVICES {
+    for number in 1..arena.clients(DEVICES) {
         if let Some(wallet) = arena.device(&code, arena.access.only(number)).await {
             devices.spawn(device(arena.clone(), key.clone(), wallet, number));
         }
     }
     let access = arena.at_the_end().await;
     for (number, (name, mut wallet)) in devices.join_all().await.into_iter().enumerate() {
-        moved(&mut wallet, access.only(number))?;
+        settled(&mut wallet, access.only(number))?;
         let mut client = arena.recorder.client("chain");
+        let open = client.invoke("push", &key, json!({"device": name}));
+        wallet.put(Record::new("opaque", "last", arena.last_value(&name)))?;
+        wallet.push().await?;
+        open.ok(seen(&name, &wallet));
         let open = client.invoke("final", &key, json!({"device": name}));
         wallet.pull().await?;
         open.ok(seen(&name, &wallet));

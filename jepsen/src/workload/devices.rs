@@ -1,21 +1,35 @@
-//! One device revokes another, which goes on trying at every node.
+//! One device revokes another, which goes on trying at every node, while the first one goes on writing.
 
 use client::{ClientError, Place, Record, RecoveryCode, Refusal, Wallet};
-use serde_json::json;
+use serde_json::{Value, json};
 use server::cluster::Scratch;
-use std::{fs, io, ops::ControlFlow, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use types::ids::MemberId;
 
-use super::{AGAIN, Access, Arena, ended, moved, recover, side_by_side};
+use super::{AGAIN, Access, Arena, ended, moved, recover, settled, side_by_side};
 use crate::history::{Client, Open};
+
+mod thief;
+
+use thief::Thief;
 
 const WALLETS: usize = 2;
 const THINK_MS: u64 = 100;
 /// How long a device is in use before it is revoked, and how long it goes on trying behind that.
 const USED: Duration = Duration::from_secs(2);
 const TRIES_ON: Duration = Duration::from_millis(2_500);
+/// Between two writes of the owner: there is something to be shown all the time.
+const WRITES: Duration = Duration::from_millis(300);
+/// The profile of the copy that watches.
+const WATCHING: &str = "watching";
+/// For so long a node may show what it read without asking the leader, and a little more.
+const WEAK: Duration = Duration::from_millis(1_100);
 
 pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
     side_by_side(WALLETS, |number| owner(arena.clone(), number)).await
@@ -23,20 +37,28 @@ pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
 
 async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
     let key = arena.key();
-    let Some((mut wallet, code)) = arena.wallet(number).await else { return Ok(()) };
-    let mut client = arena.recorder.client("devices");
+    let Some((wallet, code)) = arena.wallet(number).await else { return Ok(()) };
+    let mut owner = Owner { client: arena.recorder.client("devices"), key, wallet, writes: 0 };
     let mut revoked = Vec::new();
-    for turn in 0_u32.. {
+    for turn in 0_usize.. {
         if arena.is_over() {
             break;
         }
-        let name = format!("{key}-{turn}");
+        let name = format!("{}-{turn}", owner.key);
         let Some(stolen) = Stolen::begin(&arena, &code, name).await else { continue };
         let end = CancellationToken::new();
-        let uses = stolen.use_everywhere(&arena, &key, &end);
-        let _ = tokio::time::timeout(USED, arena.over.cancelled()).await;
-        let is_out = revoke(&arena, &mut client, &key, &mut wallet, &stolen).await;
-        tokio::time::sleep(TRIES_ON).await;
+        // Each node is watched in its turn.
+        let uses = stolen.use_everywhere(&arena, &owner.key, turn + number, &end);
+        let used = Instant::now();
+        while used.elapsed() < USED && !arena.is_over() {
+            owner.write(&arena).await;
+        }
+        let is_out = owner.revoke(&arena, &stolen).await;
+        let (out, mut late) = (Instant::now(), false);
+        while out.elapsed() < TRIES_ON || !(late || arena.is_over()) {
+            let begun = out.elapsed();
+            late |= owner.write(&arena).await && begun > WEAK;
+        }
         end.cancel();
         uses.join_all().await;
         if is_out {
@@ -44,38 +66,73 @@ async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
         }
     }
     let access = arena.at_the_end().await;
+    settled(&mut owner.wallet, access.beginning_at(0))?;
+    owner.push(&arena).await?;
+    owner.wallet.pull().await?;
     for stolen in &revoked {
-        stolen.try_again(&access, &mut client, &key).await;
+        stolen.try_again(&access, &mut owner.client, &owner.key).await;
     }
     Ok(())
 }
 
-/// Revokes until it is known to stand. Says whether it is.
-async fn revoke(
-    arena: &Arena,
-    client: &mut Client,
-    key: &str,
-    wallet: &mut Wallet,
-    stolen: &Stolen,
-) -> bool {
-    loop {
-        let open = client.invoke("revoke", key, stolen.name.as_str());
-        match wallet.revoke(stolen.id).await {
-            Ok(()) => {
-                open.done();
-                return true;
-            }
-            // An earlier attempt, whose answer was lost, has done it.
-            Err(ClientError::Refused(Refusal::NotActive(id))) if id == stolen.id => {
-                open.done();
-                return true;
-            }
-            Err(error) => ended(open, &error),
+/// The device that stays.
+struct Owner {
+    client: Client,
+    key: String,
+    wallet: Wallet,
+    writes: usize,
+}
+
+impl Owner {
+    /// Writes, and waits a little. Says whether it was acknowledged.
+    async fn write(&mut self, arena: &Arena) -> bool {
+        let pushed = self.push(arena).await;
+        if pushed.is_err() {
+            let _ = self.wallet.discard();
         }
-        if arena.is_over() {
-            return false;
+        tokio::time::sleep(WRITES).await;
+        pushed.is_ok()
+    }
+
+    async fn push(&mut self, arena: &Arena) -> Result<(), ClientError> {
+        self.writes += 1;
+        let value = arena.value(&self.key, self.writes);
+        let open = self.client.invoke("push", &self.key, value.as_str());
+        let pushed = match self.wallet.put(Record::new("opaque", "owner", value.as_str())) {
+            Ok(()) => self.wallet.push().await,
+            Err(error) => Err(error),
+        };
+        match pushed {
+            Ok(report) => open.ok(json!({"id": value, "seq": report.seq})),
+            Err(error) => {
+                ended(open, &error);
+                return Err(error);
+            }
         }
-        tokio::time::sleep(AGAIN).await;
+        Ok(())
+    }
+
+    /// Revokes until it is known to stand. Says whether it is.
+    async fn revoke(&mut self, arena: &Arena, stolen: &Stolen) -> bool {
+        loop {
+            let open = self.client.invoke("revoke", &self.key, stolen.name.as_str());
+            match self.wallet.revoke(stolen.id).await {
+                Ok(()) => {
+                    open.done();
+                    return true;
+                }
+                // An earlier attempt, whose answer was lost, has done it.
+                Err(ClientError::Refused(Refusal::NotActive(id))) if id == stolen.id => {
+                    open.done();
+                    return true;
+                }
+                Err(error) => ended(open, &error),
+            }
+            if arena.is_over() {
+                return false;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
 
@@ -101,32 +158,48 @@ impl Stolen {
         for node in 0..arena.access.endpoints.len() {
             copy(&first, &profiles.path().join(format!("at-{node}"))).ok()?;
         }
+        copy(&first, &profiles.path().join(WATCHING)).ok()?;
         Some(Stolen { name, id, profiles })
     }
 
     /// The device, at one node.
     fn at(&self, access: &Access, node: usize) -> Result<Wallet, ClientError> {
-        let mut wallet = Wallet::open(self.profiles.path().join(format!("at-{node}")), None)?;
+        self.open(&format!("at-{node}"), access, node)
+    }
+
+    fn open(&self, profile: &str, access: &Access, node: usize) -> Result<Wallet, ClientError> {
+        let mut wallet = Wallet::open(self.profiles.path().join(profile), None)?;
         moved(&mut wallet, access.only(node))?;
         Ok(wallet)
     }
 
-    fn use_everywhere(&self, arena: &Arena, key: &str, end: &CancellationToken) -> JoinSet<()> {
+    /// Asks every node for what there is, and watches at one of them.
+    fn use_everywhere(
+        &self,
+        arena: &Arena,
+        key: &str,
+        watched: usize,
+        end: &CancellationToken,
+    ) -> JoinSet<()> {
         let mut uses = JoinSet::new();
-        for node in 0..arena.access.endpoints.len() {
-            let Ok(wallet) = self.at(&arena.access, node) else { continue };
-            let user = User {
+        let nodes = arena.access.endpoints.len();
+        let user = |profile: &str, node: usize| {
+            let wallet = self.open(profile, &arena.access, node)?;
+            Ok::<_, ClientError>(User {
                 arena: arena.clone(),
                 key: key.to_owned(),
                 device: self.name.clone(),
-                node: arena.access.names[node].clone(),
-                wallet,
-            };
-            // At one of the nodes it watches; at the others it asks.
-            match node {
-                0 => uses.spawn(user.watch(end.clone())),
-                _ => uses.spawn(user.ask(end.clone())),
-            };
+                node: arena.access.name(node),
+                thief: Thief::at(wallet, &arena.access, node, arena.planted.clone())?,
+            })
+        };
+        for node in 0..nodes {
+            if let Ok(user) = user(&format!("at-{node}"), node) {
+                uses.spawn(user.ask(end.clone()));
+            }
+        }
+        if let Ok(user) = user(WATCHING, watched % nodes) {
+            uses.spawn(user.watch(end.clone()));
         }
         uses
     }
@@ -148,11 +221,11 @@ struct User {
     key: String,
     device: String,
     node: String,
-    wallet: Wallet,
+    thief: Thief,
 }
 
 impl User {
-    fn asked(&self, kind: &str) -> serde_json::Value {
+    fn asked(&self, kind: &str) -> Value {
         json!({"device": self.device, "kind": kind, "node": self.node})
     }
 
@@ -166,9 +239,9 @@ impl User {
             let kind = ["pull", "weak", "push", "weak", "session"][turn % 5];
             let open = client.invoke("use", &self.key, self.asked(kind));
             let done = match kind {
-                "pull" => self.wallet.pull().await.map(drop),
-                "weak" => self.wallet.pull_at_least().await.map(drop),
-                "session" => self.wallet.session().await.map(drop),
+                "pull" => self.thief.pull(false).await,
+                "weak" => self.thief.pull(true).await,
+                "session" => self.thief.wallet.session().await.map(drop),
                 _ => self.push(turn).await,
             };
             used(open, done);
@@ -178,24 +251,31 @@ impl User {
 
     async fn push(&mut self, turn: usize) -> Result<(), ClientError> {
         let value = self.arena.value(&self.device, turn);
-        self.wallet.put(Record::new("opaque", format!("used at {}", self.node), value))?;
-        let pushed = self.wallet.push().await;
-        self.wallet.discard()?;
+        let wallet = &mut self.thief.wallet;
+        wallet.put(Record::new("opaque", format!("used at {}", self.node), value))?;
+        let pushed = wallet.push().await;
+        wallet.discard()?;
         pushed.map(drop)
     }
 
+    /// Watches, and opens the watch again whenever it ended.
     async fn watch(mut self, end: CancellationToken) {
-        let client = self.arena.recorder.client("devices");
-        let asked = self.asked("watch");
-        loop {
-            let watching = self.wallet.watch(|_| {
-                client.notice("use", &self.key, asked.clone());
-                ControlFlow::Continue(())
+        // What is shown comes while the watch lasts, which is what the other one does.
+        let shown = self.arena.recorder.client("devices");
+        let mut client = self.arena.recorder.client("devices");
+        let at = json!({"device": self.device, "node": self.node});
+        let User { key, device, node, thief, .. } = &mut self;
+        while !end.is_cancelled() {
+            let open = client.invoke("watch", key, at.clone());
+            let watching = thief.watch(|seq| {
+                let value = json!({"device": device, "kind": "watch", "node": node, "seq": seq});
+                shown.notice("use", key, value);
             });
             tokio::select! {
-                _ = watching => tokio::time::sleep(AGAIN).await,
-                () = end.cancelled() => return,
+                done = watching => used(open, done),
+                () = end.cancelled() => open.done(),
             }
+            let _ = tokio::time::timeout(AGAIN, end.cancelled()).await;
         }
     }
 }

@@ -3,14 +3,15 @@
 use client::{ClientError, Record, RecoveryCode, Wallet};
 use serde_json::json;
 
-use super::{Arena, RECORDS_MAX, ended, in_doubt, moved, side_by_side};
+use super::{Arena, RECORDS_MAX, ended, in_doubt, settled, side_by_side};
 use crate::history::Client;
 
+/// At least: each has one client.
 const WALLETS: usize = 3;
 const THINK_MS: u64 = 120;
 
 pub(super) async fn run(arena: Arena) -> Result<(), ClientError> {
-    side_by_side(WALLETS, |number| owner(arena.clone(), number)).await
+    side_by_side(arena.clients(WALLETS), |number| owner(arena.clone(), number)).await
 }
 
 /// Fills one wallet after the other.
@@ -26,7 +27,7 @@ async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
     }
     let access = arena.at_the_end().await;
     for (key, mut wallet, code, first) in filled {
-        moved(&mut wallet, access.beginning_at(0))?;
+        settled(&mut wallet, access.beginning_at(0))?;
         last_look(&arena, &key, wallet, &code, first).await?;
     }
     Ok(())
@@ -86,6 +87,11 @@ async fn last_look(
         let report = wallet.push().await?;
         open.ok(json!({"id": id, "seq": report.seq}));
     }
+    let id = arena.last_value(key);
+    let open = client.invoke("push", key, id.as_str());
+    wallet.put(Record::new("opaque", id.as_str(), id.as_str()))?;
+    let report = wallet.push().await?;
+    open.ok(json!({"id": id, "seq": report.seq}));
     let open = client.invoke("final", key, serde_json::Value::Null);
     wallet.pull().await?;
     let seq = wallet.summary()?.seq;

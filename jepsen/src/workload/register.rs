@@ -5,10 +5,11 @@ use rand::RngExt;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{Arena, ended, in_doubt, side_by_side};
+use super::{Arena, ended, in_doubt, settled, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
+/// At least.
 const DEVICES: usize = 4;
 const RECORD: &str = "register";
 /// The longest pause of a client, in milliseconds.
@@ -24,7 +25,7 @@ async fn register(arena: Arena) -> Result<(), ClientError> {
     arena.home(&key, &first);
     let mut devices = JoinSet::new();
     devices.spawn(device(arena.clone(), key.clone(), first, 0));
-    for number in 1..DEVICES {
+    for number in 1..arena.clients(DEVICES) {
         // Every second one knows a single node, so that followers are asked too.
         let settings = match number % 2 {
             0 => arena.access.beginning_at(number),
@@ -34,14 +35,37 @@ async fn register(arena: Arena) -> Result<(), ClientError> {
             devices.spawn(device(arena.clone(), key.clone(), wallet, number));
         }
     }
-    devices.join_all().await;
-    arena.at_the_end().await;
+    let access = arena.at_the_end().await;
+    for (number, mut wallet) in devices.join_all().await.into_iter().enumerate() {
+        settled(&mut wallet, access.only(number))?;
+        if number == 0 {
+            last_write(&arena, &key, &mut wallet).await?;
+        }
+        let mut client = arena.recorder.client("register");
+        let open = client.invoke("final", &key, Value::Null);
+        wallet.pull().await?;
+        open.ok(held(&wallet));
+    }
     last_read(&arena, &key, &code).await
 }
 
+/// Nobody else writes any more: the value that is there is replaced.
+async fn last_write(arena: &Arena, key: &str, wallet: &mut Wallet) -> Result<(), ClientError> {
+    wallet.discard()?;
+    wallet.pull().await?;
+    let value = arena.last_value(key);
+    let mut client = arena.recorder.client("register");
+    let open = client.cas(key, held(wallet), value.as_str());
+    wallet.put(Record::new("opaque", RECORD, value))?;
+    wallet.push_unmerged().await?;
+    open.done();
+    Ok(())
+}
+
+/// What a device reads that joins now.
 async fn last_read(arena: &Arena, key: &str, code: &RecoveryCode) -> Result<(), ClientError> {
     let mut client = arena.recorder.client("register");
-    let open = client.invoke("read", key, Value::Null);
+    let open = client.invoke("final", key, Value::Null);
     let wallet = arena.last_look(code).await?;
     open.ok(held(&wallet));
     Ok(())
@@ -55,7 +79,7 @@ fn held(wallet: &Wallet) -> Value {
     }
 }
 
-async fn device(arena: Arena, key: String, mut wallet: Wallet, number: usize) {
+async fn device(arena: Arena, key: String, mut wallet: Wallet, number: usize) -> Wallet {
     let mut client = arena.recorder.client("register");
     let name = format!("{key}-{number}");
     let mut random = arena.random(&name);
@@ -71,6 +95,7 @@ async fn device(arena: Arena, key: String, mut wallet: Wallet, number: usize) {
         }
         arena.think(&mut random, THINK_MS).await;
     }
+    wallet
 }
 
 async fn read(client: &mut Client, key: &str, wallet: &mut Wallet) {

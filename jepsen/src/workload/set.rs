@@ -8,8 +8,9 @@ use std::sync::{
 };
 use tokio::task::JoinSet;
 
-use super::{Access, Arena, RECORDS_MAX, ended, moved};
+use super::{Access, Arena, RECORDS_MAX, ended, settled};
 
+/// At least.
 const DEVICES: usize = 3;
 const THINK_MS: u64 = 120;
 
@@ -37,11 +38,16 @@ struct Filled {
 
 impl Filled {
     async fn last_look(mut self, arena: &Arena, access: &Access) -> Result<(), ClientError> {
-        let mut client = arena.recorder.client("set");
-        let open = client.invoke("final", &self.key, serde_json::Value::Null);
         // What this device has not confirmed stays unsent.
         self.wallet.discard()?;
-        moved(&mut self.wallet, access.beginning_at(0))?;
+        settled(&mut self.wallet, access.beginning_at(0))?;
+        let mut client = arena.recorder.client("set");
+        let last = arena.last_value(&self.key);
+        let open = client.invoke("add", &self.key, last.as_str());
+        self.wallet.put(Record::new("opaque", last.as_str(), last.as_str()))?;
+        self.wallet.push().await?;
+        open.done();
+        let open = client.invoke("final", &self.key, serde_json::Value::Null);
         self.wallet.pull().await?;
         let commits = self.wallet.summary()?.seq.saturating_sub(self.before);
         let fresh = arena.last_look(&self.code).await?;
@@ -58,7 +64,7 @@ async fn fill(arena: &Arena) -> Option<Filled> {
     let (mut wallet, code) = arena.wallet(0).await?;
     arena.home(&key, &wallet);
     let mut others = Vec::new();
-    for number in 1..DEVICES {
+    for number in 1..arena.clients(DEVICES) {
         others.push(arena.device(&code, arena.access.beginning_at(number)).await?);
     }
     while wallet.pull().await.is_err() {

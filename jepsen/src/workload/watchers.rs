@@ -1,7 +1,7 @@
 //! Writers and watchers of one wallet; each watcher at another node.
 
 use client::{ClientError, PullReport, Record, Wallet};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     ops::ControlFlow,
     sync::{
@@ -10,13 +10,14 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Access, Arena, RECORDS_MAX, ended, moved};
+use super::{Access, Arena, RECORDS_MAX, ended, settled};
 use crate::history::Client;
 
 const WRITERS: usize = 2;
+/// At least.
 const WATCHERS: usize = 3;
 const THINK_MS: u64 = 150;
 /// How long a watcher may take to see the last commit of a cluster that has healed.
@@ -42,17 +43,40 @@ struct Watched {
 }
 
 impl Watched {
+    /// Once more everybody watches, and one commit more is to be seen.
     async fn last_look(mut self, arena: &Arena, access: &Access) -> Result<(), ClientError> {
-        self.wallet.discard()?;
-        moved(&mut self.wallet, access.beginning_at(0))?;
-        self.wallet.pull().await?;
-        let seq = self.wallet.summary()?.seq;
-        for (number, watcher) in self.watchers.iter_mut().enumerate() {
-            moved(&mut watcher.wallet, access.only(number))?;
-            watcher.catch_up(&self.key, seq).await?;
+        let end = CancellationToken::new();
+        let mut watching = JoinSet::new();
+        let mut seen = Vec::new();
+        for (number, mut watcher) in self.watchers.into_iter().enumerate() {
+            settled(&mut watcher.wallet, access.only(number))?;
+            watcher.node = access.name(number);
+            seen.push(watcher.seen.subscribe());
+            watching.spawn(watcher.watch(self.key.clone(), end.clone()));
         }
-        let client = arena.recorder.client("watch");
-        client.notice("final", &self.key, json!({"seq": seq}));
+        self.wallet.discard()?;
+        settled(&mut self.wallet, access.beginning_at(0))?;
+        let mut client = arena.recorder.client("watch");
+        let id = arena.last_value(&self.key);
+        let open = client.invoke("push", &self.key, id.as_str());
+        self.wallet.put(Record::new("opaque", id.as_str(), id.as_str()))?;
+        let seq = self.wallet.push().await?.seq;
+        open.ok(json!({"id": id, "seq": seq}));
+        let everybody = async {
+            for watcher in &mut seen {
+                let _ = watcher.wait_for(|seen| *seen >= seq).await;
+            }
+        };
+        // Who does not come that far says so.
+        let _ = timeout(CATCH_UP, everybody).await;
+        end.cancel();
+        for watcher in watching.join_all().await {
+            let value = json!({"watcher": watcher.name, "seq": watcher.wallet.summary()?.seq});
+            watcher.client.notice("final", &self.key, value);
+        }
+        let open = client.invoke("final", &self.key, Value::Null);
+        self.wallet.pull().await?;
+        open.ok(json!({"seq": self.wallet.summary()?.seq}));
         Ok(())
     }
 }
@@ -60,59 +84,49 @@ impl Watched {
 /// A device that only watches.
 struct Watcher {
     name: String,
+    /// Where.
+    node: String,
     wallet: Wallet,
     client: Client,
-    /// Whether a watch has told it where it begins.
-    told: bool,
+    /// The number that it was shown last.
+    seen: watch::Sender<u64>,
 }
 
 impl Watcher {
     /// Watches until there is nothing more to come for now.
     async fn watch(mut self, key: String, end: CancellationToken) -> Watcher {
-        loop {
-            let Watcher { name, wallet, client, told } = &mut self;
+        let from = self.wallet.summary().map_or(0, |summary| summary.seq);
+        let opens = json!({"watcher": self.name, "node": self.node, "seq": from});
+        self.client.notice("open", &key, opens);
+        while !end.is_cancelled() {
+            let Watcher { name, wallet, client, seen, .. } = &mut self;
             let watching = wallet.watch(|report| {
-                *told = true;
                 see(client, &key, name, report);
+                seen.send_replace(report.seq);
                 ControlFlow::Continue(())
             });
             tokio::select! {
                 // It ends by itself with an error only, and then the next try tells whether it lasts.
                 broke_off = watching => {
-                    if let Err(error @ ClientError::Integrity(_)) = broke_off {
-                        client.invoke("watch", &key, json!({"watcher": name})).broken(error);
+                    if let Err(error @ (ClientError::Integrity(_) | ClientError::Refused(_))) = broke_off {
+                        ended(client.invoke("watch", &key, json!({"watcher": name})), &error);
                     }
                     tokio::time::sleep(super::AGAIN).await;
                 }
-                () = end.cancelled() => return self,
+                () = end.cancelled() => {}
             }
         }
-    }
-
-    /// Watches up to a commit, and says how far it came.
-    async fn catch_up(&mut self, key: &str, seq: u64) -> Result<(), ClientError> {
-        let Watcher { name, wallet, client, told } = self;
-        // One that could not watch while the faults lasted begins here.
-        if !*told || wallet.summary()?.seq < seq {
-            let watching = wallet.watch(|report| {
-                see(client, key, name, report);
-                if report.seq < seq { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            });
-            if let Ok(ended) = timeout(CATCH_UP, watching).await {
-                ended?;
-            }
-        }
-        let value = json!({"watcher": name.as_str(), "seq": wallet.summary()?.seq});
-        client.notice("final", key, value);
-        Ok(())
+        self.client.notice("close", &key, json!({"watcher": self.name}));
+        self
     }
 }
 
 fn see(client: &Client, key: &str, watcher: &str, report: &PullReport) {
+    let PullReport { seq, changed, live, .. } = report;
     client.notice(
         "see",
         key,
-        json!({"watcher": watcher, "seq": report.seq, "ids": report.changed}),
+        json!({"watcher": watcher, "seq": seq, "ids": changed, "live": live}),
     );
 }
 
@@ -126,10 +140,14 @@ async fn work(arena: &Arena) -> Option<Watched> {
     }
     let end = CancellationToken::new();
     let mut watching = JoinSet::new();
-    for number in 0..WATCHERS {
-        let wallet = arena.device(&code, arena.access.only(number)).await?;
-        let name = format!("{key}-watcher-{number}");
-        let watcher = Watcher { name, wallet, client: arena.recorder.client("watch"), told: false };
+    for number in 0..arena.clients(WATCHERS) {
+        let watcher = Watcher {
+            name: format!("{key}-watcher-{number}"),
+            node: arena.access.name(number),
+            wallet: arena.device(&code, arena.access.only(number)).await?,
+            client: arena.recorder.client("watch"),
+            seen: watch::Sender::new(0),
+        };
         watching.spawn(watcher.watch(key.clone(), end.clone()));
     }
     let pushed = Arc::new(AtomicUsize::new(0));

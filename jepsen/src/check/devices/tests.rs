@@ -20,14 +20,71 @@ fn revoked() -> Story {
     story
 }
 
+/// What is pushed, and its number.
+fn pushed(seq: u64) -> Value {
+    json!({"id": "p", "seq": seq})
+}
+
+/// What a watch shows a device.
+fn shown(device: &str, seq: u64) -> Value {
+    json!({"device": device, "kind": "watch", "node": "n1", "seq": seq})
+}
+
+/// Another device, `z`, is revoked while it watches, and tries on as long as is asked for.
+fn tries_on(story: &mut Story, watches: bool, reads: bool, writes: bool) {
+    let at = json!({"device": "z", "node": "n1"});
+    let (weak, refused) = (
+        json!({"device": "z", "kind": "weak", "node": "n1"}),
+        json!({"device": "z", "kind": "weak", "node": "n1", "refused": true}),
+    );
+    story.begin(70, "watch", at.clone());
+    if watches {
+        story.notice(71, "use", shown("z", 90));
+    }
+    story.ok(72, "revoke", "z", "z").later(2 * SECOND);
+    if reads {
+        story.begin(73, "use", weak).end(73, Type::Fail, refused);
+    }
+    if writes {
+        story.ok(72, "push", "p", pushed(91));
+    }
+    story.end(70, Type::Ok, at);
+    for node in ["n1", "n2"] {
+        let asked = json!({"device": "z", "node": node});
+        let refused = json!({"device": "z", "node": node, "refused": true});
+        story.begin(9, "final-use", asked).end(9, Type::Fail, refused);
+    }
+}
+
 /// Every node refuses `b` at the end.
 fn ends(story: &mut Story) -> Verdict {
+    tries_on(story, true, true, true);
+    last(story)
+}
+
+fn last(story: &mut Story) -> Verdict {
     for node in ["n1", "n2"] {
         let asked = json!({"device": "b", "node": node});
         let refused = json!({"device": "b", "node": node, "refused": true});
         story.begin(9, "final-use", asked).end(9, Type::Fail, refused);
     }
     check(&story.history())
+}
+
+#[test]
+fn a_run_in_which_nobody_tried_behind_the_revocation_proves_nothing() {
+    let verdict = |watches, reads, writes| {
+        let mut story = revoked();
+        tries_on(&mut story, watches, reads, writes);
+        last(&mut story)
+    };
+    assert_eq!(verdict(true, true, true), Verdict::Pass);
+    unknown(&verdict(true, false, true), "no weak read began");
+    unknown(&verdict(false, true, true), "no watch was open");
+    unknown(&verdict(true, true, false), "no watch was open");
+    let mut story = Story::of("devices");
+    let verdict = check(&story.ok(1, "push", "p", pushed(1)).history());
+    unknown(&verdict, "no revocation was acknowledged");
 }
 
 #[test]
@@ -65,11 +122,18 @@ fn a_pull_at_a_known_head_has_one_second_more() {
 }
 
 #[test]
-fn an_open_watch_has_one_second_more() {
+fn a_watch_shows_what_was_written_within_one_second_and_nothing_later() {
     let mut story = revoked();
-    assert_eq!(ends(story.later(SECOND / 2).notice(3, "use", by("watch"))), Verdict::Pass);
+    story.later(SECOND / 2).ok(1, "push", "p", pushed(50)).later(SECOND);
+    assert_eq!(ends(story.notice(3, "use", shown("b", 50))), Verdict::Pass, "it is late to arrive");
+    for seq in [51, 52] {
+        let mut story = revoked();
+        story.later(SECOND).ok(1, "push", "p", pushed(51));
+        refused(&ends(story.notice(3, "use", shown("b", seq))), &["served"]);
+    }
     let mut story = revoked();
-    refused(&ends(story.later(SECOND).notice(3, "use", by("watch"))), &["served"]);
+    story.begin(1, "push", "p").later(2 * SECOND).end(1, Type::Ok, pushed(51));
+    assert_eq!(ends(story.notice(3, "use", shown("b", 51))), Verdict::Pass, "it began in time");
 }
 
 #[test]

@@ -84,6 +84,18 @@ fn a_control_that_is_not_found_makes_the_search_worth_nothing() {
 }
 
 #[test]
+fn of_controls_with_one_name_one_is_enough() {
+    let (dir, _) = planted(b"");
+    let controls =
+        [Needle::new("an id", *b"another-id"), Needle::new("an id", *b"wallet-id-in-clear")];
+    for (controls, unseen) in [(&controls[..], vec![]), (&controls[..1], vec!["an id".to_owned()])]
+    {
+        let searched = search(&[dir.path().to_owned()], &secret(), controls).unwrap();
+        assert_eq!(searched.unseen, unseen);
+    }
+}
+
+#[test]
 fn what_is_not_there_was_not_searched() {
     let searched = search(&[PathBuf::from("/nowhere/at/all")], &secret(), &[]).unwrap();
     assert_eq!(searched.unread.len(), 1);
