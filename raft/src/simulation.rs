@@ -65,7 +65,7 @@ const PINNED: [(u64, &str); 3] = [
 ];
 
 /// What must have happened over all seeds, or they proved nothing.
-const COVERED: [&str; 18] = [
+const COVERED: [&str; 21] = [
     "bad weather",
     "crashes",
     "cuts",
@@ -78,7 +78,10 @@ const COVERED: [&str; 18] = [
     "power losses of all",
     "purges",
     "pushes acknowledged",
+    "read errors",
+    "read errors of the log",
     "reads",
+    "retries refused",
     "segments held",
     "segments lost",
     "snapshots installed",

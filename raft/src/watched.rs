@@ -1,7 +1,8 @@
-//! An engine whose every reader notices damage.
+//! An engine whose every reader notices damage, and what the disk refuses.
 //!
 //! Whoever meets a block whose checksum is wrong, in whatever it was doing, ends the node: the damage is
-//! named, and the next start rebuilds what it hit. Nobody can pass over it.
+//! named, and the next start rebuilds what it hit. What cannot be read at all ends it too: a leader that
+//! does not know what its log says must not lead, and others can. Nobody can pass over either.
 
 use std::sync::Arc;
 
@@ -24,9 +25,10 @@ impl<E: ?Sized> Watched<E> {
 
     fn look<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
         result.inspect_err(|fault| {
-            if let Some(damage) = fault.damage() {
-                self.fatal.end(End::Damaged(damage, chain(fault)));
-            }
+            self.fatal.end(match fault.damage() {
+                Some(damage) => End::Damaged(damage, chain(fault)),
+                None => End::Failed(chain(fault)),
+            });
         })
     }
 }

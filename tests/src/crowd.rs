@@ -1,7 +1,7 @@
 //! Clients that push one record after the other, and remember what was acknowledged.
 
 use crate::Lab;
-use client::{ClientError, Keep, Record, Wallet};
+use client::{ClientError, Record, Wallet};
 use seal::RecoveryCode;
 use std::{
     collections::BTreeMap,
@@ -131,12 +131,17 @@ impl Pushed {
     /// Shows on a new device that every acknowledged record is there, byte for byte, and that each
     /// was applied once: the head's number rose by one for each.
     pub async fn verify(&self, lab: &Lab) {
+        self.verify_at(lab, &lab.cluster.endpoints()).await;
+    }
+
+    /// The same, with a device that knows these nodes only.
+    pub async fn verify_at(&self, lab: &Lab, endpoints: &[String]) {
         assert_eq!(
             self.seq - self.seq_before,
             self.pushes,
             "every acknowledged push moved the head by one, none by two"
         );
-        let fresh = lab.recover(&self.code, "verifier", Keep::All).await;
+        let fresh = lab.device_at(&self.code, "verifier", endpoints).await;
         for (name, body) in &self.records {
             let record = fresh
                 .get(name)

@@ -2,8 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use client::{Class, ClientError, Record, Refusal};
-use tests::Plan;
+use client::{Class, ClientError, Record, Refusal, Wallet};
+use proto::admin::GroupsRequest;
+use server::cluster::Signal;
+use std::time::Duration;
+use tests::{
+    Lab, Plan,
+    fault::{Injected, SYNCS, or_skip},
+    lab::{GROUP, PATIENCE, until},
+};
 
 fn is_refused(error: &ClientError) -> bool {
     matches!(error, ClientError::Refused(Refusal::NotActive(_)))
@@ -29,6 +36,103 @@ async fn every_node_refuses_a_revoked_device() {
         let push = tablet.push().await.unwrap_err();
         assert!(is_refused(&push), "push at {endpoint}: {push}");
     }
+    phone.pull().await.unwrap();
+    assert!(phone.get("late").is_err(), "nothing of a revoked device got in");
+}
+
+/// A device that knows this node only, with a session that is open there.
+async fn device_of(lab: &Lab, code: &seal::RecoveryCode, name: &str, node: usize) -> Wallet {
+    let mut tablet = lab.device(code, name).await;
+    let own = lab.cluster.endpoints()[node].clone();
+    tablet.reconnect(lab.settings_at(&[own])).unwrap();
+    tablet.pull().await.unwrap();
+    tablet.put(Record::new("opaque", "late", "never sent")).unwrap();
+    tablet
+}
+
+/// A follower that stands still misses the revocation. The revoked device asks it first, over a session
+/// that was open before, with a request that lies there when it goes on. It shows nothing: not to a read
+/// of everything, and not to a weaker one once the second that this may lag is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_follower_that_stood_still_refuses_a_revoked_device() {
+    let mut lab = Plan::of(3).start().await;
+    let (mut phone, code) = lab.wallet("phone").await;
+    for (round, weak) in [false, true, false, true].into_iter().enumerate() {
+        let behind = (lab.leader(GROUP).await + 1 + round % 2) % 3;
+        let mut tablet = device_of(&lab, &code, &format!("tablet {round}"), behind).await;
+        let tablet_id = tablet.device();
+        let signal = |lab: &mut Lab, signal| {
+            lab.cluster.node(behind).unwrap().process().unwrap().signal(signal).unwrap();
+        };
+        let mut others = lab.cluster.endpoints();
+        others.remove(behind);
+        phone.reconnect(lab.settings_at(&others)).unwrap();
+        phone.pull().await.unwrap();
+
+        signal(&mut lab, Signal::STOP);
+        phone.revoke(tablet_id).await.unwrap();
+        for number in 0..10 {
+            phone.put(Record::new("opaque", "changing", format!("{round} {number}"))).unwrap();
+            phone.push().await.unwrap();
+        }
+        if weak {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let asked = tokio::spawn(async move {
+            let pull = if weak { tablet.pull_at_least().await } else { tablet.pull().await };
+            (tablet, pull)
+        });
+        // Long enough for the request to lie in the node's socket.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!asked.is_finished(), "nobody answers for it");
+        signal(&mut lab, Signal::CONT);
+        let (mut tablet, pull) = asked.await.unwrap();
+        let error = pull.unwrap_err();
+        assert!(is_refused(&error), "round {round}, weak {weak}, pull: {error}");
+        let error = tablet.push().await.unwrap_err();
+        assert!(is_refused(&error), "round {round}, weak {weak}, push: {error}");
+    }
+    phone.pull().await.unwrap();
+    assert!(phone.get("late").is_err(), "nothing of a revoked device got in");
+}
+
+/// A follower whose disk takes a second for each sync answers, and is behind. It refuses a revoked device
+/// from the acknowledgement on all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_follower_that_lags_refuses_a_revoked_device() {
+    let lab = Plan::of(3).start().await;
+    let (mut phone, code) = lab.wallet("phone").await;
+    let behind = (lab.leader(GROUP).await + 1) % 3;
+    let mut tablets = Vec::new();
+    for round in 0..4 {
+        tablets.push(device_of(&lab, &code, &format!("tablet {round}"), behind).await);
+    }
+    phone.pull().await.unwrap();
+    let applied = async |node: usize| {
+        let mut admin = lab.cluster.admin(node).await.unwrap();
+        let groups = admin.groups(GroupsRequest { local: true }).await.unwrap().into_inner().groups;
+        groups.iter().find(|group| group.id == GROUP).unwrap().applied
+    };
+    let pid = lab.cluster.nodes()[behind].pid().unwrap();
+    let Some(slow) = or_skip(Injected::into(pid, SYNCS, "delay_enter=1000000")) else { return };
+    let mut lagged = 0;
+    for (round, tablet) in tablets.iter_mut().enumerate() {
+        phone.revoke(tablet.device()).await.unwrap();
+        let pull = tablet.pull().await.unwrap_err();
+        assert!(is_refused(&pull), "round {round}, pull: {pull}");
+        let push = tablet.push().await.unwrap_err();
+        assert!(is_refused(&push), "round {round}, push: {push}");
+
+        phone.put(Record::new("opaque", "changing", format!("{round}"))).unwrap();
+        phone.push().await.unwrap();
+        lagged += u32::from(applied(behind).await < applied(lab.leader(GROUP).await).await);
+    }
+    assert!(lagged > 0, "the follower was never behind");
+    drop(slow);
+    until("the follower catches up", PATIENCE, async || {
+        (applied(behind).await == applied(lab.leader(GROUP).await).await).then_some(())
+    })
+    .await;
     phone.pull().await.unwrap();
     assert!(phone.get("late").is_err(), "nothing of a revoked device got in");
 }

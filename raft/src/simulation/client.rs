@@ -39,9 +39,17 @@ struct Known {
     drafts: BTreeMap<HeadHash, Draft>,
     /// The highest number that anybody was shown or told of.
     floors: BTreeMap<WalletId, u64>,
-    /// What was acknowledged.
-    done: BTreeMap<WalletId, BTreeMap<u64, HeadHash>>,
+    told: BTreeMap<WalletId, Told>,
     marks: u64,
+}
+
+/// What clients were told of their pushes to one wallet.
+#[derive(Clone, Default)]
+pub(super) struct Told {
+    /// What is done, by number.
+    pub(super) done: BTreeMap<u64, HeadHash>,
+    /// What is refused.
+    pub(super) refused: BTreeSet<(u64, HeadHash)>,
 }
 
 impl Clients {
@@ -58,9 +66,9 @@ impl Clients {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was acknowledged of each wallet.
-    pub(super) fn done(&self) -> BTreeMap<WalletId, BTreeMap<u64, HeadHash>> {
-        self.known().done.clone()
+    /// What was said of each wallet.
+    pub(super) fn told(&self) -> BTreeMap<WalletId, Told> {
+        self.known().told.clone()
     }
 
     fn floor(&self, wallet: WalletId) -> u64 {
@@ -139,8 +147,8 @@ impl Clients {
 
     /// Pushes once, on this node and no other. Whether it is known to be done.
     pub(super) async fn push_on(&self, machine: &Arc<Machine>, first: &Draft) -> bool {
-        let seen = self.known().done.get(&first.wallet).and_then(|done| {
-            let (seq, head) = done.last_key_value()?;
+        let seen = self.known().told.get(&first.wallet).and_then(|told| {
+            let (seq, head) = told.done.last_key_value()?;
             Some((*seq, *head))
         });
         self.push_behind(seen, first, Some(machine)).await
@@ -214,6 +222,7 @@ impl Clients {
                 }
                 Ok(reply) => {
                     self.stage.note(format_args!("n{} refuses: {reply:?}", machine.id));
+                    self.refused(push);
                     return Outcome::Refused;
                 }
                 Err(ProposeError::NotLeader { .. } | ProposeError::Overloaded) => {
@@ -226,20 +235,30 @@ impl Clients {
     }
 
     fn acknowledged(&self, machine: &Machine, command: &Command, push: &Push) {
-        let Ok(bytes) = command.encode() else { return };
-        let content = content(&EntryPayload::Normal(CommandBytes::from(Bytes::from(bytes))));
-        let Some(voters) = voters(machine, WALLETS) else { return };
+        self.raise(push.wallet, push.seq);
+        self.known().told.entry(push.wallet).or_default().done.insert(push.seq, push.head);
         self.stage.count("pushes acknowledged", 1);
         self.stage
             .note(format_args!("n{} acknowledges {} at {}", machine.id, push.wallet, push.seq));
+        let bytes = Bytes::from(command.encode().unwrap());
+        let content = content(&EntryPayload::Normal(CommandBytes::from(bytes)));
+        let voters = voters(machine, WALLETS);
         self.stage.happened(&Event::Acknowledged {
             group: WALLETS,
             content,
-            voters: &voters,
+            voters: voters.as_deref(),
             push,
         });
-        self.raise(push.wallet, push.seq);
-        self.known().done.entry(push.wallet).or_default().insert(push.seq, push.head);
+    }
+
+    fn refused(&self, push: &Push) {
+        if push.is_retry {
+            self.stage.count("retries refused", 1);
+        }
+        let mut known = self.known();
+        known.told.entry(push.wallet).or_default().refused.insert((push.seq, push.head));
+        drop(known);
+        self.stage.happened(&Event::Refused { push });
     }
 }
 

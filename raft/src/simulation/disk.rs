@@ -3,7 +3,11 @@
 //! A handle belongs to one life of its node. When that life ends, what it had not made durable is lost
 //! up to a prefix that the seed chooses (the first record that is lost was torn, if it was begun), and the
 //! handle refuses everything from then on: what is left of the dead node's tasks can do no harm.
+//!
+//! Writes and syncs that fail go on failing until the node's life ends; a read fails once, so that a node
+//! that takes no notice of it would go on with what it did not read.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +15,7 @@ use std::time::Duration;
 use store::engine::memory::{Crash, MemoryEngine, Pending};
 use store::engine::{Change, Direction, DiskError, Visit};
 use store::{Batch, Column, Durability, Engine, EngineView, Fault};
+use tokio::time::Instant;
 use types::GroupId;
 
 use super::invariants::{Event, content};
@@ -33,12 +38,27 @@ struct Faults {
     sync_ms: (u64, u64),
     /// After so many more calls that write, one fails, and with it every one after it.
     fails_in: Option<u32>,
+    /// A call that reads, and fails.
+    unreadable: Option<Unreadable>,
+    /// When the disk first refused its node something in this life.
+    refused: Option<Instant>,
+}
+
+/// Something that cannot be read, once.
+#[derive(Clone, Copy)]
+pub(super) struct Unreadable {
+    pub(super) column: Column,
+    /// Of this group only, where the column is the log; else of any.
+    pub(super) group: Option<GroupId>,
+    /// After so many calls that could read it.
+    pub(super) after: u32,
 }
 
 impl Disk {
     pub(super) fn new(node: u64, stage: Arc<Stage>) -> Arc<Self> {
-        let faults = Mutex::new(Faults { sync_ms: (0, 2), fails_in: None });
-        Arc::new(Disk { node, engine: MemoryEngine::new(), life: AtomicU64::new(0), faults, stage })
+        let faults = Faults { sync_ms: (0, 2), fails_in: None, unreadable: None, refused: None };
+        let (engine, life) = (MemoryEngine::new(), AtomicU64::new(0));
+        Arc::new(Disk { node, engine, life, faults: Mutex::new(faults), stage })
     }
 
     fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
@@ -67,7 +87,7 @@ impl Disk {
         };
         let left = Pending { logged: left(pending.logged), unlogged: left(pending.unlogged) };
         self.engine.crash_leaving(crash, left);
-        self.faults().fails_in = None;
+        self.whole();
         let logged = if crash == Crash::Power { pending.logged - left.logged } else { 0 };
         Pending { logged, unlogged: pending.unlogged - left.unlogged }
     }
@@ -75,6 +95,39 @@ impl Disk {
     /// Makes a later call fail as the system would say EIO.
     pub(super) fn fail_in(&self, calls: u32) {
         self.faults().fails_in = Some(calls);
+    }
+
+    /// Makes a later call that reads fail as the system would say EIO.
+    pub(super) fn fail_read(&self, unreadable: Unreadable) {
+        self.faults().unreadable = Some(unreadable);
+    }
+
+    /// The disk refuses nothing any more.
+    pub(super) fn whole(&self) {
+        let mut faults = self.faults();
+        (faults.fails_in, faults.unreadable, faults.refused) = (None, None, None);
+    }
+
+    /// How long ago the disk first refused something in this life of its node.
+    pub(super) fn refused(&self) -> Option<Duration> {
+        Some(self.faults().refused?.elapsed())
+    }
+
+    /// Where a node's log has entries, and which.
+    pub(super) fn log(&self, group: GroupId) -> Vec<LogId> {
+        let mut entries = Vec::new();
+        let (from, to) = (keys::entry(group, 0), keys::entries_end(group));
+        let mut visit = |key: &[u8], value: &[u8]| {
+            let decoded =
+                keys::index(key).map(|index| entry::decode_entry(index, value.to_vec().into()));
+            if let Some(Ok(entry)) = decoded {
+                entries.push(entry.log_id);
+            }
+            ControlFlow::Continue(())
+        };
+        // The engine in memory refuses nothing.
+        let _ = self.engine.scan(Column::Log, &from, &to, Direction::Forward, &mut visit);
+        entries
     }
 
     /// How long syncs take from now on, in milliseconds.
@@ -156,7 +209,15 @@ fn group_of(key: &[u8]) -> Option<GroupId> {
     Some(GroupId(u32::from_be_bytes(key.get(..4)?.try_into().ok()?)))
 }
 
+impl Unreadable {
+    fn hits(&self, column: Column, key: &[u8]) -> bool {
+        let of_group = || self.group.is_none_or(|group| group_of(key) == Some(group));
+        self.column == column && (column != Column::Log || of_group())
+    }
+}
+
 /// A disk, as one life of its node has it open.
+#[derive(Clone)]
 pub(super) struct Handle {
     pub(super) disk: Arc<Disk>,
     life: u64,
@@ -167,6 +228,54 @@ impl Handle {
         if self.life == self.disk.life() { Ok(()) } else { Err(fault("use", column)) }
     }
 
+    /// Whether this call reads what it asks for.
+    fn attempt_read(&self, column: Column, key: &[u8]) -> Result<(), Fault> {
+        self.check(column)?;
+        let mut faults = self.disk.faults();
+        let Some(bad) = faults.unreadable.as_mut().filter(|bad| bad.hits(column, key)) else {
+            return Ok(());
+        };
+        if bad.after > 0 {
+            bad.after -= 1;
+            return Ok(());
+        }
+        faults.unreadable = None;
+        faults.refused.get_or_insert_with(Instant::now);
+        drop(faults);
+        let stage = &self.disk.stage;
+        stage.count("read errors", 1);
+        if column == Column::Log {
+            stage.count("read errors of the log", 1);
+        }
+        stage.note(format_args!("n{} EIO on read {column}", self.disk.node));
+        Err(fault("read", column))
+    }
+
+    /// A scan that fails may have shown something before.
+    fn scan_of(
+        &self,
+        view: &dyn EngineView,
+        column: Column,
+        (from, to): (&[u8], &[u8]),
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
+        let attempt = self.attempt_read(column, from);
+        if attempt.is_ok() {
+            return view.scan(column, from, to, direction, visit);
+        }
+        self.check(column)?;
+        let mut left = self.disk.stage.time(0, 2).as_millis();
+        view.scan(column, from, to, direction, &mut |key, value| {
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
+            left -= 1;
+            visit(key, value)
+        })?;
+        attempt
+    }
+
     /// Whether this call that writes goes through. One that fails may have done its work all the same.
     fn attempt(&self, action: &'static str, column: Column) -> Result<bool, Fault> {
         self.check(column)?;
@@ -174,6 +283,7 @@ impl Handle {
         match &mut faults.fails_in {
             None => Ok(true),
             Some(0) => {
+                faults.refused.get_or_insert_with(Instant::now);
                 drop(faults);
                 self.disk.stage.count("disk errors", 1);
                 self.disk.stage.note(format_args!("n{} EIO on {action} {column}", self.disk.node));
@@ -209,7 +319,7 @@ fn fault(action: &'static str, column: Column) -> Fault {
 
 impl EngineView for Handle {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        self.check(column)?;
+        self.attempt_read(column, key)?;
         self.disk.engine.get(column, key)
     }
 
@@ -221,8 +331,7 @@ impl EngineView for Handle {
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), Fault> {
-        self.check(column)?;
-        self.disk.engine.scan(column, from, to, direction, visit)
+        self.scan_of(&self.disk.engine, column, (from, to), direction, visit)
     }
 
     fn blocks(&self) -> bool {
@@ -248,6 +357,34 @@ impl Engine for Handle {
     }
 
     fn snapshot(&self) -> Arc<dyn EngineView> {
-        self.disk.engine.snapshot()
+        Arc::new(Moment { view: self.disk.engine.snapshot(), handle: self.clone() })
+    }
+}
+
+/// A pinned moment of a disk: no younger than when it was pinned, and no more readable than the disk is.
+struct Moment {
+    view: Arc<dyn EngineView>,
+    handle: Handle,
+}
+
+impl EngineView for Moment {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.handle.attempt_read(column, key)?;
+        self.view.get(column, key)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
+        self.handle.scan_of(self.view.as_ref(), column, (from, to), direction, visit)
+    }
+
+    fn blocks(&self) -> bool {
+        false
     }
 }

@@ -38,8 +38,16 @@ pub(super) enum Event<'a> {
     Voted { node: u64, group: GroupId, vote: Vote },
     /// What a node says of itself.
     Reported { node: u64, group: GroupId, report: &'a Report },
-    /// A client was told that a push is done, by the leader that applied it.
-    Acknowledged { group: GroupId, content: u64, voters: &'a [BTreeSet<u64>], push: &'a Push },
+    /// A client was told that a push is done, by the leader that applied it. With its voters, if it still
+    /// knows them.
+    Acknowledged {
+        group: GroupId,
+        content: u64,
+        voters: Option<&'a [BTreeSet<u64>]>,
+        push: &'a Push,
+    },
+    /// A client was told that a push is refused, by the leader that applied it.
+    Refused { push: &'a Push },
     /// A client was shown a wallet.
     Read { wallet: WalletId, seen: Option<(u64, HeadHash)>, floor: u64 },
 }

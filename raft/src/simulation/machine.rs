@@ -4,6 +4,7 @@
 //! crash at any moment: from then on its disk handle refuses everything, its connections are gone and no
 //! answer of it reaches anybody, so that what is left of its tasks is as good as dead.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::certificate::{ConnectionIdentity, IdentityKind};
 use crate::fatal::End;
 use crate::host::{Connected, Host};
 use crate::log::writer::Writer;
+use crate::node::Group;
 use crate::peer::connector::Purpose;
 use crate::registry::Registry;
 use crate::repair::Opened;
@@ -176,6 +178,7 @@ impl Machine {
                 tokio::spawn(serve(served.clone(), connection));
             }
         });
+        tokio::spawn(self.clone().attend(node.clone(), life));
         let (this, ended) = (self.clone(), node.inner.fatal.clone());
         tokio::spawn(async move {
             let end = ended.wait().await;
@@ -225,33 +228,63 @@ impl Machine {
         self.stage.count("snapshots installed", installs);
     }
 
-    /// Has the judge see what the node says of itself.
-    pub(super) fn report(&self) {
-        let Some(node) = self.node() else { return };
-        let groups = node.inner.groups.borrow().clone();
-        for group in groups.values() {
-            let report = {
-                let report = group.report();
-                let seen = report.now();
-                if seen.running_state.is_err() {
-                    continue;
+    /// Has the judge see what the node says of itself, whenever it says something new, as long as it lives.
+    async fn attend(self: Arc<Self>, node: Node, life: u64) {
+        let mut groups = node.inner.groups.subscribe();
+        drop(node);
+        let mut attended = BTreeSet::new();
+        loop {
+            for (id, group) in groups.borrow_and_update().iter() {
+                if attended.insert(*id) {
+                    tokio::spawn(self.clone().attend_group(group.clone(), life));
                 }
-                let (applied, digest) = {
-                    let machine = group.cell.machine();
-                    (machine.applied().position, machine.digest())
-                };
-                let sets = seen.membership_config.membership().get_joint_config();
-                Report {
-                    vote: seen.vote,
-                    leads: seen.state == openraft::ServerState::Leader,
-                    committed: seen.local_committed,
-                    applied: applied.map(|at| (crate::types::log_id(&at), digest)),
-                    voters: sets.clone(),
-                }
-            };
-            let event = Event::Reported { node: self.id, group: group.id, report: &report };
-            self.stage.happened(&event);
+            }
+            if groups.changed().await.is_err() || life != self.disk.life() {
+                return;
+            }
         }
+    }
+
+    async fn attend_group(self: Arc<Self>, group: Arc<Group>, life: u64) {
+        let (mut report, mut applied) = (group.report(), group.cell.applied());
+        while life == self.disk.life() {
+            drop(report.seen());
+            applied.mark_unchanged();
+            self.report(&group);
+            let more = tokio::select! {
+                biased;
+                more = report.changed() => more,
+                more = applied.changed() => more.is_ok(),
+            };
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Has the judge see what the node says of itself in one group.
+    fn report(&self, group: &Group) {
+        let report = {
+            let report = group.report();
+            let seen = report.now();
+            if seen.running_state.is_err() {
+                return;
+            }
+            let (applied, digest) = {
+                let machine = group.cell.machine();
+                (machine.applied().position, machine.digest())
+            };
+            let sets = seen.membership_config.membership().get_joint_config();
+            Report {
+                vote: seen.vote,
+                leads: seen.state == openraft::ServerState::Leader,
+                committed: seen.local_committed,
+                applied: applied.map(|at| (crate::types::log_id(&at), digest)),
+                voters: sets.clone(),
+            }
+        };
+        let event = Event::Reported { node: self.id, group: group.id, report: &report };
+        self.stage.happened(&event);
     }
 
     /// Whether the node leads a group, as it says.

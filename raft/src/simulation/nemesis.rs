@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
+use store::Column;
 use store::engine::memory::Crash;
 use tokio::time::sleep;
 use types::GroupId;
 
+use super::disk::Unreadable;
 use super::machine::Machine;
 use super::network::{Network, Weather};
 use super::stage::Stage;
@@ -60,6 +62,7 @@ impl Nemesis {
         self.network.calm();
         for machine in &self.machines {
             machine.disk.pace(0, 2);
+            machine.disk.whole();
         }
     }
 
@@ -159,8 +162,13 @@ impl Nemesis {
     fn disk_error(self: &Arc<Self>) {
         let machine = self.somebody();
         let calls = self.stage.time(0, 12).as_millis() as u32;
-        self.stage.note(format_args!("n{}'s disk fails in {calls} calls", machine.id));
-        machine.disk.fail_in(calls);
+        let columns = [None, Some(Column::Log), Some(Column::State)];
+        let Some(column) = self.stage.pick(&columns).flatten() else {
+            self.stage.note(format_args!("n{}'s disk fails in {calls} calls", machine.id));
+            return machine.disk.fail_in(calls);
+        };
+        self.stage.note(format_args!("n{} cannot read {column} in {calls} calls", machine.id));
+        machine.disk.fail_read(Unreadable { column, group: None, after: calls });
     }
 
     fn slow_disk(self: &Arc<Self>) {

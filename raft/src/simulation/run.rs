@@ -28,6 +28,9 @@ const HEAL: Duration = Duration::from_secs(15);
 /// How long a cluster may take to begin.
 const BEGIN: Duration = Duration::from_secs(30);
 
+/// How long a node may go on once its disk has refused it something.
+const REFUSED: Duration = Duration::from_secs(5);
+
 /// Real time in which simulated time must pass.
 const STILL: Duration = Duration::from_secs(30);
 
@@ -145,7 +148,12 @@ impl World {
                 sleep(LOOK).await;
                 CLOCK.store(stage.elapsed().as_millis() as u64, Ordering::Relaxed);
                 for machine in &machines {
-                    machine.report();
+                    if machine.disk.refused() > Some(REFUSED) {
+                        stage.violated(format!(
+                            "node {} goes on, whatever its disk refused it",
+                            machine.id
+                        ));
+                    }
                     let leadership = machine.leadership(WALLETS);
                     if leadership > leader {
                         stage.count("leader changes", 1);
@@ -200,7 +208,9 @@ impl World {
         }
         let mut digests = std::collections::BTreeMap::new();
         for machine in &self.machines {
-            let node = machine.node()?;
+            let Some(node) = machine.node() else {
+                return Some(format!("node {} ended again", machine.id));
+            };
             for group in node.groups() {
                 let Ok(reader) = node.replica(group) else {
                     return Some(format!("node {} has no state of {group}", machine.id));
@@ -214,19 +224,32 @@ impl World {
                 }
             }
         }
-        self.acknowledged_is_there(clients)
+        self.line_is_as_told(clients)
     }
 
-    /// Every acknowledged push is in the line of its wallet, on every replica.
-    fn acknowledged_is_there(&self, clients: &Clients) -> Option<String> {
-        for (wallet, done) in clients.done() {
-            for machine in &self.machines {
-                let reader = machine.node()?.replica(WALLETS).ok()?;
-                for (seq, head) in &done {
-                    let there = reader.head_hash(wallet, *seq).ok()?.map(|row| row.hash);
-                    if there != Some(*head) {
+    /// Every acknowledged push is in the line of its wallet on every replica, and no refused one is.
+    fn line_is_as_told(&self, clients: &Clients) -> Option<String> {
+        for machine in &self.machines {
+            let reader = machine.node().and_then(|node| node.replica(WALLETS).ok());
+            let Some(reader) = reader else {
+                return Some(format!("node {} has no wallets", machine.id));
+            };
+            for (wallet, told) in clients.told() {
+                let refused = told.refused.iter().map(|(seq, head)| (seq, head));
+                for (seq, head) in told.done.iter().chain(refused) {
+                    let Ok(row) = reader.head_hash(wallet, *seq) else {
+                        return Some(format!("{wallet} cannot be read on {}", machine.id));
+                    };
+                    let there = row.map(|row| row.hash) == Some(*head);
+                    let done = told.done.get(seq) == Some(head);
+                    if there != done {
+                        let what = if done {
+                            "acknowledged, and is lost"
+                        } else {
+                            "refused, and is there"
+                        };
                         self.stage.violated(format!(
-                            "head {seq} of {wallet} was acknowledged, and is lost on node {}",
+                            "head {seq} of {wallet} was {what} on node {}",
                             machine.id
                         ));
                     }

@@ -1,17 +1,20 @@
-//! What is promised of elections, each in the one situation that it speaks of, for a few seeds.
+//! What is promised of elections and of leaders, each in the one situation that it speaks of, for a few seeds.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::Column;
 use store::engine::memory::Crash;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::WALLETS;
 use super::client::Clients;
+use super::disk::Unreadable;
 use super::machine::Machine;
 use super::run::{World, simulate};
 use super::wallet::Draft;
+use crate::types::LogId;
 
 /// How long a cluster may take to elect, whatever its old leader still says: the time after which one
 /// without a quorum goes quiet, then the lease that its followers hold, then an election, and one more
@@ -63,6 +66,18 @@ impl Calm {
             }
             assert!(began.elapsed() < 2 * ELECTS, "nobody else than node {old} comes to lead");
             sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Has so many pushes acknowledged, one after the other, by whoever leads.
+    async fn pushes(&self, count: u32) {
+        let (mut done, began) = (0, Instant::now());
+        while done < count {
+            assert!(began.elapsed() < 5 * ELECTS, "nobody serves");
+            match self.leads() {
+                Some(leader) if self.clients.push_on(&leader, &self.wallet).await => done += 1,
+                _ => sleep(Duration::from_millis(20)).await,
+            }
         }
     }
 
@@ -144,6 +159,50 @@ fn a_connected_majority_elects_under_a_partial_partition() {
             calm.world.network.cut(&deaf.into_iter().collect::<Vec<_>>());
             let took = calm.elects_another(old.id).await;
             assert!(took < ELECTS, "{took:?}");
+            calm.end();
+        });
+    }
+}
+
+/// A leader that cannot read what a follower lacks sends nothing in its place: its node ends, the
+/// follower keeps what it has, and another leader brings it the rest.
+#[test]
+fn a_leader_that_cannot_read_its_log_ends_and_harms_no_follower() {
+    for seed in 1..=4 {
+        simulate(seed, move || async move {
+            let calm = Calm::of(seed, 3).await;
+            let World { machines, network, stage, .. } = &calm.world;
+            let behind = calm.others(calm.leader().id)[seed as usize % 2];
+            let links = both_ways(behind, &calm.others(behind));
+            network.cut(&links);
+            calm.pushes(30).await;
+            // A node that starts anew has nothing of its log in memory, and then the end of it.
+            let others = || machines.iter().filter(|machine| machine.id != behind);
+            others().for_each(|machine| machine.crash(Crash::Process));
+            for machine in others() {
+                machine.start().await;
+            }
+            calm.pushes(10).await;
+
+            let (leader, follower) = (calm.leader(), &machines[behind as usize - 1].disk);
+            let held = follower.log(WALLETS);
+            let unreadable = Unreadable { column: Column::Log, group: Some(WALLETS), after: 0 };
+            leader.disk.fail_read(unreadable);
+            network.mend(&links);
+            let began = Instant::now();
+            while !leader.is_down() {
+                assert!(began.elapsed() < ELECTS, "a leader that cannot read goes on");
+                sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(stage.counts().get("read errors of the log"), Some(&1));
+            assert_eq!(follower.log(WALLETS), held, "the follower got nothing of it");
+
+            let took = calm.elects_another(leader.id).await;
+            assert!(took < ELECTS, "{took:?}");
+            assert!(follower.log(WALLETS).starts_with(&held), "what it had stands");
+            calm.world.heal(&calm.clients, std::slice::from_ref(&calm.wallet)).await;
+            let last = |log: &[LogId]| log.last().map_or(0, |id| id.index);
+            assert!(last(&follower.log(WALLETS)) >= last(&held) + 40, "and it has the rest");
             calm.end();
         });
     }

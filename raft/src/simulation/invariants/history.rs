@@ -5,8 +5,11 @@
 //! to be linearizable is this: there is one line of heads; who was shown a head, or told that one is done,
 //! is followed by nobody who asks later and is shown an earlier one; and a push that was asked for after a
 //! head had been shown is done behind it or not at all.
+//!
+//! A push that is refused is not done, and never will be, also if it was asked for before: whoever asks
+//! again for what was done is told that it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::{HeadHash, WalletId};
 
@@ -16,11 +19,15 @@ use super::{Cluster, Event, Invariant};
 pub(super) struct History {
     /// The line of each wallet, as far as anybody was told of it.
     lines: BTreeMap<WalletId, BTreeMap<u64, HeadHash>>,
+    refused: BTreeSet<HeadHash>,
 }
 
 impl History {
     fn place(&mut self, wallet: WalletId, seq: u64, head: HeadHash) -> Result<(), String> {
         let known = *self.lines.entry(wallet).or_default().entry(seq).or_insert(head);
+        if self.refused.contains(&head) {
+            return Err(format!("head {seq} of {wallet} was refused, and is done"));
+        }
         if known == head {
             return Ok(());
         }
@@ -42,6 +49,19 @@ impl Invariant for History {
                     self.place(push.wallet, below, push.base)?;
                 }
                 self.place(push.wallet, push.seq, push.head)
+            }
+            Event::Refused { push } => {
+                self.refused.insert(push.head);
+                let line = self.lines.get(&push.wallet);
+                match line.and_then(|line| line.get(&push.seq)) {
+                    Some(head) if *head == push.head => Err(format!(
+                        "head {} of {} is done, and was refused when it was asked for {}",
+                        push.seq,
+                        push.wallet,
+                        if push.is_retry { "again" } else { "for the first time" }
+                    )),
+                    _ => Ok(()),
+                }
             }
             Event::Read { wallet, seen, floor } => {
                 let seq = seen.map_or(0, |(seq, _)| seq);

@@ -22,7 +22,7 @@ impl Invariant for TwoDataCentres {
             Event::Wrote { group, id, content, .. } => {
                 self.written.entry((*group, *content)).or_default().insert(*id);
             }
-            Event::Acknowledged { group, content, voters, push } => {
+            Event::Acknowledged { group, content, voters: Some(voters), push } => {
                 let ids = self.written.get(&(*group, *content)).cloned().unwrap_or_default();
                 let safe = |id: &LogId| {
                     let all: BTreeSet<u64> = voters.iter().flatten().copied().collect();
