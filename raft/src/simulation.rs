@@ -32,6 +32,7 @@ mod invariants;
 mod machine;
 mod nemesis;
 mod network;
+mod operator;
 mod run;
 mod scenarios;
 mod stage;
@@ -44,7 +45,7 @@ pub(crate) mod certificates;
 /// The group that holds the wallets.
 const WALLETS: GroupId = GroupId::FIRST_WALLET;
 /// The data centre of each node, by its number.
-const DCS: [&str; 5] = ["a", "b", "c", "a", "b"];
+const DCS: [&str; 6] = ["a", "b", "c", "a", "b", "c"];
 /// What a disk says that fails.
 const DISK_ERROR: &str = "os error 5";
 
@@ -65,15 +66,18 @@ const PINNED: [(u64, &str); 3] = [
 ];
 
 /// What must have happened over all seeds, or they proved nothing.
-const COVERED: [&str; 21] = [
+const COVERED: [&str; 25] = [
     "bad weather",
     "crashes",
     "cuts",
     "disk errors",
     "holds",
+    "joint voters",
     "leader changes",
     "log records lost",
+    "nodes emptied",
     "nodes that ended over their disk",
+    "nodes that joined",
     "outcomes unknown",
     "power losses of all",
     "purges",
@@ -87,6 +91,7 @@ const COVERED: [&str; 21] = [
     "snapshots installed",
     "state records lost",
     "truncations",
+    "voters changed",
 ];
 
 /// A directory for the few files of a node; in memory where there is a place for it.

@@ -11,7 +11,7 @@ use openraft::EntryPayload;
 use store::{Command, Reply};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use types::{GroupId, HeadHash, WalletId};
+use types::{HeadHash, WalletId};
 
 use super::WALLETS;
 use super::invariants::{Event, Push, content};
@@ -242,13 +242,7 @@ impl Clients {
             .note(format_args!("n{} acknowledges {} at {}", machine.id, push.wallet, push.seq));
         let bytes = Bytes::from(command.encode().unwrap());
         let content = content(&EntryPayload::Normal(CommandBytes::from(bytes)));
-        let voters = voters(machine, WALLETS);
-        self.stage.happened(&Event::Acknowledged {
-            group: WALLETS,
-            content,
-            voters: voters.as_deref(),
-            push,
-        });
+        self.stage.happened(&Event::Acknowledged { group: WALLETS, content, push });
     }
 
     fn refused(&self, push: &Push) {
@@ -266,11 +260,4 @@ enum Outcome {
     Done,
     Refused,
     Unknown,
-}
-
-fn voters(machine: &Machine, group: GroupId) -> Option<Vec<BTreeSet<u64>>> {
-    let group = machine.node()?.inner.group(group)?;
-    let report = group.report();
-    let sets = report.now().membership_config.membership().get_joint_config().clone();
-    Some(sets)
 }

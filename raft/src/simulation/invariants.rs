@@ -5,7 +5,7 @@
 //! nothing of how openraft works: they see what nodes write to their logs and votes, what they report of
 //! themselves, and what clients are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use store::StateDigest;
@@ -38,14 +38,8 @@ pub(super) enum Event<'a> {
     Voted { node: u64, group: GroupId, vote: Vote },
     /// What a node says of itself.
     Reported { node: u64, group: GroupId, report: &'a Report },
-    /// A client was told that a push is done, by the leader that applied it. With its voters, if it still
-    /// knows them.
-    Acknowledged {
-        group: GroupId,
-        content: u64,
-        voters: Option<&'a [BTreeSet<u64>]>,
-        push: &'a Push,
-    },
+    /// A client was told that a push is done, by the leader that applied it.
+    Acknowledged { group: GroupId, content: u64, push: &'a Push },
     /// A client was told that a push is refused, by the leader that applied it.
     Refused { push: &'a Push },
     /// A client was shown a wallet.
@@ -59,7 +53,9 @@ pub(super) struct Report {
     pub(super) committed: Option<LogId>,
     /// The last entry in the state, and the state's digest there.
     pub(super) applied: Option<(LogId, StateDigest)>,
-    pub(super) voters: Vec<BTreeSet<u64>>,
+    /// The sets of voters, and where in the log they stand.
+    pub(super) voters: Voters,
+    pub(super) voters_at: Option<LogId>,
 }
 
 /// A push as its client knows it.
@@ -79,7 +75,19 @@ pub(super) struct Cluster {
     pub(super) disks: Vec<Arc<Disk>>,
     /// The data centre of each.
     pub(super) dcs: Vec<&'static str>,
+    /// The voters of each group, as anybody knew them last.
+    pub(super) voters: BTreeMap<GroupId, BTreeMap<LogId, Voters>>,
+    /// How often voters changed, and how often from one set to two.
+    pub(super) voters_changed: u64,
+    pub(super) joint_voters: u64,
 }
+
+/// Sets of voters. What is to hold needs a majority of each.
+pub(super) type Voters = Vec<BTreeSet<u64>>;
+
+/// How many of a group's last sets of voters count. What was committed or granted among one of them may
+/// be told of when the next is there, or the next but one.
+const VOTERS_KEPT: usize = 3;
 
 impl Cluster {
     pub(super) fn disk(&self, node: u64) -> &Disk {
@@ -96,8 +104,30 @@ impl Cluster {
         disk.durable_entry(group, id.index) == Some(id) || disk.purged(group) >= Some(id)
     }
 
-    /// Whether those of the voters are a majority in every set.
-    pub(super) fn is_quorum(voters: &[BTreeSet<u64>], have: impl Fn(u64) -> bool) -> bool {
+    /// Notes the voters that a node knows of.
+    fn note_voters(&mut self, group: GroupId, report: &Report) {
+        let Some(at) = report.voters_at.filter(|_| !report.voters.is_empty()) else { return };
+        let known = self.voters.entry(group).or_default();
+        if let Some((last, before)) = known.last_key_value()
+            && *last < at
+            && *before != report.voters
+        {
+            self.voters_changed += 1;
+            self.joint_voters += u64::from(report.voters.len() > 1);
+        }
+        known.entry(at).or_insert_with(|| report.voters.clone());
+        while known.len() > VOTERS_KEPT {
+            known.pop_first();
+        }
+    }
+
+    /// Whether something holds for one of the last sets of voters of a group.
+    pub(super) fn any_voters(&self, group: GroupId, holds: impl Fn(&Voters) -> bool) -> bool {
+        self.voters.get(&group).is_some_and(|known| known.values().any(holds))
+    }
+
+    /// Whether those are a majority in every set.
+    pub(super) fn is_quorum(voters: &Voters, have: impl Fn(u64) -> bool) -> bool {
         voters.iter().all(|set| set.iter().filter(|node| have(**node)).count() > set.len() / 2)
     }
 }
@@ -136,6 +166,9 @@ impl Judge {
     pub(super) fn see(&mut self, event: &Event<'_>) -> Result<(), String> {
         if self.cluster.disks.is_empty() {
             return Ok(());
+        }
+        if let Event::Reported { group, report, .. } = event {
+            self.cluster.note_voters(*group, report);
         }
         for (name, invariant) in &mut self.invariants {
             invariant.see(event, &self.cluster).map_err(|broken| format!("{name}: {broken}"))?;

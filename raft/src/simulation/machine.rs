@@ -281,6 +281,7 @@ impl Machine {
                 committed: seen.local_committed,
                 applied: applied.map(|at| (crate::types::log_id(&at), digest)),
                 voters: sets.clone(),
+                voters_at: *seen.membership_config.log_id(),
             }
         };
         let event = Event::Reported { node: self.id, group: group.id, report: &report };

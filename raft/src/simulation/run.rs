@@ -13,6 +13,7 @@ use super::invariants::Cluster;
 use super::machine::{Machine, address};
 use super::nemesis::Nemesis;
 use super::network::Network;
+use super::operator::Operator;
 use super::stage::Stage;
 use super::wallet::Draft;
 use super::{DCS, Outcome, WALLETS, certificates, entropy};
@@ -39,6 +40,8 @@ pub(super) struct World {
     pub(super) stage: Arc<Stage>,
     pub(super) network: Arc<Network>,
     pub(super) machines: Vec<Arc<Machine>>,
+    /// How many of the machines are the cluster's from its beginning.
+    first: u64,
 }
 
 /// Runs something on a thread that draws from the seed, with a clock that only it moves.
@@ -96,6 +99,12 @@ fn notice_panics() {
 impl World {
     /// Machines without a node.
     pub(super) fn new(seed: u64, nodes: u64) -> World {
+        World::with_spares(seed, nodes, 0)
+    }
+
+    /// The same, with machines besides that are not the cluster's from its beginning.
+    fn with_spares(seed: u64, first: u64, spares: u64) -> World {
+        let nodes = first + spares;
         let stage = Stage::new(seed);
         let network = Network::new(stage.clone());
         let machines: Vec<_> = entropy::aside(|| {
@@ -105,8 +114,9 @@ impl World {
         stage.cast(Cluster {
             disks: machines.iter().map(|machine| machine.disk.clone()).collect(),
             dcs: DCS[..nodes as usize].to_vec(),
+            ..Cluster::default()
         });
-        World { stage, network, machines }
+        World { stage, network, machines, first }
     }
 
     /// Starts all nodes and makes them a cluster.
@@ -115,7 +125,7 @@ impl World {
             machine.start().await;
         }
         let new = NewCluster {
-            peers: self.machines.iter().map(|machine| address(machine.id)).collect(),
+            peers: (1..=self.first).map(address).collect(),
             wallet_groups: 1,
             regions: vec![0],
             allow_single_dc: false,
@@ -166,7 +176,12 @@ impl World {
     }
 
     /// Ends all faults, and waits until everything is as it should be.
-    pub(super) async fn heal(&self, clients: &Clients, wallets: &[Draft]) {
+    pub(super) async fn heal(
+        &self,
+        operator: Option<&Operator>,
+        clients: &Clients,
+        wallets: &[Draft],
+    ) {
         self.stage.note(format_args!("everything heals"));
         let until = Instant::now() + HEAL;
         loop {
@@ -176,7 +191,14 @@ impl World {
                     tokio::spawn(async move { machine.start().await });
                 }
             }
-            let ill = self.illness(clients, wallets).await;
+            let unsettled = match operator {
+                Some(operator) => operator.settle().await,
+                None => None,
+            };
+            let ill = match unsettled {
+                Some(unsettled) => Some(unsettled),
+                None => self.illness(clients, wallets).await,
+            };
             let Some(ill) = ill else { break };
             if Instant::now() > until {
                 return self.stage.violated(format!("it does not heal: {ill}"));
@@ -266,7 +288,8 @@ pub(super) fn run(seed: u64) -> Outcome {
     watch_clock();
     simulate(seed, move || async move {
         let nodes = if seed.is_multiple_of(3) { 5 } else { 3 };
-        let world = World::new(seed, nodes);
+        let spares = u64::from(seed.is_multiple_of(2));
+        let world = World::with_spares(seed, nodes, spares);
         let stage = world.stage.clone();
         world.watch();
         world.begin().await;
@@ -278,13 +301,19 @@ pub(super) fn run(seed: u64) -> Outcome {
         let pause = if stage.chance(0.5) { (1, 20) } else { (10, 120) };
         let running: Vec<_> =
             (0..6).map(|client: u8| tokio::spawn(clients.clone().run(client % 2, pause))).collect();
-        nemesis.rage(stage.elapsed() + RAGE).await;
+        let operator = (spares > 0).then(|| Operator::new(&world.machines, &stage));
+        let until = stage.elapsed() + RAGE;
+        let working = operator.clone().map(|operator| tokio::spawn(operator.work(until)));
+        nemesis.rage(until).await;
         nemesis.calm();
+        if let Some(working) = working {
+            let _ = working.await;
+        }
         clients.end.cancel();
         for client in running {
             let _ = client.await;
         }
-        world.heal(&clients, &wallets).await;
+        world.heal(operator.as_deref(), &clients, &wallets).await;
         for machine in &world.machines {
             if let Some(node) = machine.node() {
                 machine.count_installs(&node);

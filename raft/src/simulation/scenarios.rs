@@ -200,7 +200,7 @@ fn a_leader_that_cannot_read_its_log_ends_and_harms_no_follower() {
             let took = calm.elects_another(leader.id).await;
             assert!(took < ELECTS, "{took:?}");
             assert!(follower.log(WALLETS).starts_with(&held), "what it had stands");
-            calm.world.heal(&calm.clients, std::slice::from_ref(&calm.wallet)).await;
+            calm.world.heal(None, &calm.clients, std::slice::from_ref(&calm.wallet)).await;
             let last = |log: &[LogId]| log.last().map_or(0, |id| id.index);
             assert!(last(&follower.log(WALLETS)) >= last(&held) + 40, "and it has the rest");
             calm.end();

@@ -118,7 +118,11 @@ impl Stage {
     }
 
     pub(super) fn counts(&self) -> BTreeMap<&'static str, u64> {
-        lock(&self.counts).clone()
+        let mut counts = lock(&self.counts).clone();
+        let judge = lock(&self.judge);
+        counts.insert("voters changed", judge.cluster.voters_changed);
+        counts.insert("joint voters", judge.cluster.joint_voters);
+        counts
     }
 
     /// Who the nodes are: from then on the judge can ask them.

@@ -4,7 +4,7 @@
 //! "Stored" means on disk: whatever a leader reports as committed would survive if the power of every
 //! node went in this moment, on a majority of every set of voters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::GroupId;
 
@@ -25,12 +25,12 @@ impl Invariant for CommittedIsDurable {
             return Ok(());
         }
         self.seen.insert(*group, at);
-        if Cluster::is_quorum(&report.voters, |voter| cluster.holds(voter, *group, at)) {
+        let stored = |voter| cluster.holds(voter, *group, at);
+        if cluster.any_voters(*group, |voters| Cluster::is_quorum(voters, stored)) {
             return Ok(());
         }
-        let voters: Vec<u64> = report.voters.iter().flatten().copied().collect();
-        let holders: Vec<u64> =
-            voters.into_iter().filter(|voter| cluster.holds(*voter, *group, at)).collect();
+        let voters: BTreeSet<u64> = report.voters.iter().flatten().copied().collect();
+        let holders: Vec<u64> = voters.into_iter().filter(|voter| stored(*voter)).collect();
         Err(format!(
             "node {node} has committed {at} of group {group}, which only nodes {holders:?} have on disk"
         ))

@@ -4,7 +4,7 @@
 //! before it said so: in the moment in which the leader writes its first entry, a majority of the disks
 //! hold a vote for this leadership or a later one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use types::GroupId;
 
@@ -14,28 +14,25 @@ use crate::types::LeaderId;
 #[derive(Default)]
 pub(super) struct VotesAreDurable {
     seen: BTreeMap<GroupId, LeaderId>,
-    /// The voters of a group, as a leader last reported them.
-    voters: BTreeMap<GroupId, Vec<BTreeSet<u64>>>,
 }
 
 impl Invariant for VotesAreDurable {
     fn see(&mut self, event: &Event<'_>, cluster: &Cluster) -> Result<(), String> {
         match event {
-            Event::Reported { group, report, .. } if report.leads => {
-                self.voters.insert(*group, report.voters.clone());
-            }
             Event::Wrote { node, group, id, .. } if id.leader_id.node_id == *node => {
                 let leader = id.leader_id;
                 if self.seen.get(group) >= Some(&leader) {
                     return Ok(());
                 }
                 self.seen.insert(*group, leader);
-                let Some(voters) = self.voters.get(group) else { return Ok(()) };
+                if !cluster.voters.contains_key(group) {
+                    return Ok(());
+                }
                 let granted = |voter: u64| {
                     let vote = cluster.disk(voter).durable_vote(*group);
                     vote.is_some_and(|vote| leadership(&vote) >= leader)
                 };
-                if !Cluster::is_quorum(voters, granted) {
+                if !cluster.any_voters(*group, |voters| Cluster::is_quorum(voters, granted)) {
                     return Err(format!(
                         "node {node} leads group {group} as {leader:?} without a majority of votes on disk"
                     ));
