@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ use crate::upkeep::health::Health;
 mod adopt;
 mod group;
 mod keep;
+mod newcomers;
 mod shutdown;
 pub(crate) mod start;
 mod view;
@@ -75,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) marks: BTreeMap<GroupId, Mark>,
     /// One adoption at a time.
     pub(crate) adopting: Arc<tokio::sync::Mutex<()>>,
+    /// Whether others are being asked who a stranger is.
+    pub(crate) asking: AtomicBool,
     /// Why this node promises nothing. Set at its start or never.
     pub(crate) quarantine: OnceLock<Quarantine>,
     /// Going on without lost nodes, since this node started; none again when that is at its end.

@@ -31,6 +31,14 @@ impl Roster {
         Roster { nodes: nodes.into_iter().map(|node| (node.id, node)).collect() }
     }
 
+    /// Adds the nodes of another roster that this one does not know. Ids are never used again, and nobody is
+    /// ever forgotten: they joined later than what this one knows.
+    pub(crate) fn add_newcomers(&mut self, other: &Roster) {
+        for (id, node) in &other.nodes {
+            self.nodes.entry(*id).or_insert_with(|| node.clone());
+        }
+    }
+
     pub(crate) fn get(&self, id: NodeId) -> Option<&NodeInfo> {
         self.nodes.get(&id)
     }

@@ -59,10 +59,11 @@ const FIRST: &str = "HOLDFAST_SIM_FIRST";
 const TRACE: &str = "HOLDFAST_SIM_TRACE";
 
 /// Seeds that have found something once, and what. They are run first, for ever.
-const PINNED: [(u64, &str); 3] = [
+const PINNED: [(u64, &str); 4] = [
     (7, "a leader that did not reach a follower asked it again without a pause"),
     (8, "reads that waited when their group stopped asked for a leader without a pause"),
     (22, "proposals that waited when their group stopped asked for outcomes behind the last one"),
+    (30, "a node that was away while another joined refused it for ever as its leader"),
 ];
 
 /// What must have happened over all seeds, or they proved nothing.

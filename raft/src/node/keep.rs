@@ -56,6 +56,8 @@ impl Inner {
         if let Some(mandate) = self.mandate() {
             roster.fence(&mandate.lost);
         }
+        // What is applied of group 0 may be older than what joined: see `newcomers`.
+        roster.add_newcomers(&self.roster.load());
         if **self.roster.load() != roster {
             roster.save(self.engine.as_ref())?;
             self.roster.store(Arc::new(roster.clone()));

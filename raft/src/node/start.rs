@@ -1,6 +1,7 @@
 //! How a node starts, and how a cluster takes it in.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -125,6 +126,7 @@ impl Node {
             writer: Mutex::new(writer),
             marks: known,
             adopting: Arc::default(),
+            asking: AtomicBool::default(),
             quarantine: quarantine.map_or_else(OnceLock::new, OnceLock::from),
             mandate: ArcSwapOption::from_pointee(mandate),
             restoring: Mutex::default(),

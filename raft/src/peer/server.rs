@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
-use types::{GroupId, NodeInfo};
+use types::{GroupId, NodeId, NodeInfo};
 
 use crate::certificate::{ConnectionIdentity, IdentityKind};
 use crate::error::ClusterError;
@@ -97,6 +97,9 @@ impl PeerServer {
         let from = handshake::check(&own, &node.roster.load(), Some(identity), hello).map_err(
             |error| {
                 tracing::warn!(from = hello.from, %error, "a peer's greeting was refused");
+                if own.place.is_some() && node.node(NodeId(hello.from)).is_none() {
+                    node.greeted_by_a_stranger();
+                }
                 Status::permission_denied(error.to_string())
             },
         )?;
