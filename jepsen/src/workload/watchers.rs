@@ -13,7 +13,7 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Access, Arena, RECORDS_MAX, ended, settled};
+use super::{Access, Arena, RECORDS_MAX, ended, moved, settled};
 use crate::history::Client;
 
 const WRITERS: usize = 2;
@@ -138,18 +138,22 @@ async fn work(arena: &Arena) -> Option<Watched> {
     for number in 1..WRITERS {
         writers.push(arena.device(&code, arena.access.beginning_at(number)).await?);
     }
-    let end = CancellationToken::new();
-    let mut watching = JoinSet::new();
+    // Nobody watches before all are there: whoever was seen to watch is looked for at the end.
+    let mut watchers = Vec::new();
     for number in 0..arena.clients(WATCHERS) {
-        let watcher = Watcher {
+        let mut wallet = arena.device(&code, arena.access.beginning_at(number)).await?;
+        moved(&mut wallet, arena.access.only(number)).ok()?;
+        watchers.push(Watcher {
             name: format!("{key}-watcher-{number}"),
             node: arena.access.name(number),
-            wallet: arena.device(&code, arena.access.only(number)).await?,
+            wallet,
             client: arena.recorder.client("watch"),
             seen: watch::Sender::new(0),
-        };
-        watching.spawn(watcher.watch(key.clone(), end.clone()));
+        });
     }
+    let end = CancellationToken::new();
+    let watching: JoinSet<Watcher> =
+        watchers.into_iter().map(|watcher| watcher.watch(key.clone(), end.clone())).collect();
     let pushed = Arc::new(AtomicUsize::new(0));
     let mut writing = JoinSet::new();
     for (number, wallet) in writers.into_iter().enumerate() {
