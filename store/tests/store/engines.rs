@@ -10,7 +10,7 @@ use store::engine::rocks::RocksEngine;
 use store::engine::{Change, Direction};
 use store::{Batch, Column, Durability, Engine, EngineView};
 
-use crate::support::replica::{SMALL, copy_of};
+use crate::support::replica::{SMALL, copy_of, directory};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -97,12 +97,12 @@ fn all(view: &dyn EngineView) -> [Pairs; 3] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
     fn memory_and_rocksdb_are_one_engine(steps in prop::collection::vec(step(), 1..30)) {
         let memory = MemoryEngine::new();
-        let mut directory = tempfile::tempdir().unwrap();
+        let mut directory = directory();
         let mut rocks = RocksEngine::open(directory.path(), SMALL).unwrap();
         let mut pinned: Vec<Pinned> = Vec::new();
         for step in &steps {
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_range_is_what_its_bounds_say(keys in prop::collection::btree_set(key(), 0..12), from in key(), to in key()) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let engines: [Box<dyn Engine>; 2] =
             [Box::new(MemoryEngine::new()), Box::new(RocksEngine::open(directory.path(), SMALL).unwrap())];
         for engine in engines {

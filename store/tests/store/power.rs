@@ -14,7 +14,7 @@ use store::engine::rocks::RocksEngine;
 use store::{Batch, Column, Durability, Engine};
 
 use crate::engines::{Op, Pairs, batch, op, pairs};
-use crate::support::replica::{SMALL, copy_of};
+use crate::support::replica::{SMALL, copy_of, directory};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -62,7 +62,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let rocks = RocksEngine::open(directory.path(), SMALL).unwrap();
         let synced = log_file(directory.path());
         let prefixes = vec![[Pairs::new(), Pairs::new()]];
@@ -149,7 +149,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn a_loss_of_power_leaves_what_the_contract_allows(steps in prop::collection::vec(step(), 1..40)) {

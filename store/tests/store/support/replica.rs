@@ -135,13 +135,19 @@ impl Replica {
     }
 }
 
+/// A directory for a database, in memory where there is a place for it: what a sync costs is not what these
+/// tests are about, and they can try more.
+pub(crate) fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A copy of a database directory while it is open: what a process killed now would leave.
 pub(crate) fn copy_of(directory: &Path) -> tempfile::TempDir {
     // RocksDB tidies up in the background. A copy during which a file came, grew or went is of no
     // one moment, and is made anew.
     loop {
         let before = listing(directory);
-        let copy = tempfile::tempdir().unwrap();
+        let copy = self::directory();
         let names = before.keys().filter(|name| *name != "LOCK");
         let copied = names
             .map(|name| std::fs::copy(directory.join(name), copy.path().join(name)))
