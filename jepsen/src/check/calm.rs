@@ -23,7 +23,7 @@ impl Calm {
             match fault.phase {
                 Phase::Start if fault.state != State::Skipped => {
                     *active.entry(&event.op).or_default() += 1;
-                    since.get_or_insert(event.time);
+                    since.get_or_insert(fault.since.unwrap_or(event.time));
                 }
                 Phase::Stop => {
                     if let Some(count) = active.get_mut(event.op.as_str()) {
