@@ -1,10 +1,6 @@
 //! What the nodes themselves show after a run, and what is left of it.
 
-use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use crate::{
     inject::disk,
@@ -77,17 +73,13 @@ fn ends(world: &World) -> Verdict {
 fn panics(logs: &[(String, String, std::path::PathBuf)]) -> Verdict {
     let mut found = Vec::new();
     for (node, _, log) in logs {
-        let Ok(file) = File::open(log) else {
-            return Verdict::unknown(format!("{} cannot be read", log.display()));
-        };
-        for line in BufReader::new(file).split(b'\n') {
-            let Ok(line) = line else {
-                return Verdict::unknown(format!("{} cannot be read", log.display()));
-            };
-            let line = String::from_utf8_lossy(&line);
+        let read = lines::each(log, |line| {
             if line.contains("panicked at") {
                 found.push(format!("{node}: {line}"));
             }
+        });
+        if let Err(unread) = read {
+            return unread;
         }
     }
     Verdict::of(found)
