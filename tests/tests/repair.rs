@@ -185,8 +185,25 @@ async fn a_lost_state_is_taken_from_a_peer_under_the_same_id() {
     acknowledged_is_there(&mut lab, &pushed, asked).await;
 }
 
-/// One bit of a replica's log is wrong: it comes back under a new id before it leads every group, and shows what was
-/// acknowledged.
+/// One bit of a replica's state is wrong: repaired, it leads every group and shows what was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_with_a_flipped_bit_in_its_state_is_repaired_and_leads() {
+    let plan = Plan::of(3).setting("repair.scrub_s", 1).setting("raft.snapshot_entries", 100);
+    let (mut lab, pushed, victim) = with_a_stopped_follower(plan).await;
+    let (name, id) = (format!("n{}", victim + 1), lab.cluster.nodes()[victim].id);
+    let tables = harm::tables(&database(&lab.data(victim)), Column::State);
+    let largest = tables.into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+    harm::flip(&largest, 200);
+    let (code, said) = lab.ends(victim).await;
+    assert_eq!(code, 4, "{said}");
+    lab.restart(victim).await;
+    reads_back_as_the_leader_of_all(&lab, &pushed, victim).await;
+    let status = status_under_the_rule(&lab, victim).await.unwrap();
+    let own = status.nodes.iter().filter(|node| node.name == name).map(|node| node.id);
+    assert_eq!(own.collect::<Vec<_>>(), [id], "the same node");
+}
+
+/// The same of its log: it comes back under a new id before it leads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_replica_with_a_flipped_bit_in_its_log_is_repaired_and_leads() {
     let (mut lab, pushed, victim) = with_a_dead_follower(Plan::of(3)).await;

@@ -99,12 +99,12 @@ impl Engine for RocksEngine {
         options.disable_wal(durability == Durability::Unlogged);
         self.db
             .write_opt(self.convert(&batch)?, &options)
-            .map_err(|cause| disk("write", column, cause))?;
+            .map_err(|cause| self.refused("write", column, cause))?;
         if durability == Durability::Synced { self.sync() } else { Ok(()) }
     }
 
     fn sync(&self) -> Result<(), Fault> {
-        self.db.flush_wal(true).map_err(|cause| disk("sync", Column::Log, cause))
+        self.db.flush_wal(true).map_err(|cause| self.refused("sync", Column::Log, cause))
     }
 
     fn flush(&self, column: Column) -> Result<(), Fault> {
@@ -112,7 +112,7 @@ impl Engine for RocksEngine {
         options.set_wait(true);
         self.db
             .flush_cf_opt(handle(&self.db, column)?, &options)
-            .map_err(|cause| disk("flush", column, cause))
+            .map_err(|cause| self.refused("flush", column, cause))
     }
 
     fn snapshot(&self) -> Arc<dyn EngineView> {
@@ -133,6 +133,18 @@ impl RocksEngine {
             }
         }
         Ok(converted)
+    }
+
+    /// Why nothing can be written. After a compaction has met a damaged table, RocksDB answers every write with
+    /// that, to whichever column it was: the damage is that of the column whose table is named.
+    fn refused(&self, action: &'static str, written: Column, cause: rocksdb::Error) -> Fault {
+        let named = |column: &Column| {
+            let tables = self.files(*column).unwrap_or_default();
+            tables.iter().any(|table| cause.as_ref().contains(table))
+        };
+        let damaged = told(cause.clone()).is_damage();
+        let column = Column::ALL.into_iter().find(|column| damaged && named(column));
+        disk(action, column.unwrap_or(written), cause)
     }
 }
 

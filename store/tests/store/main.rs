@@ -3,6 +3,7 @@
 
 mod audit;
 mod backups;
+mod compaction;
 mod damage;
 mod dishonest;
 mod engines;
