@@ -26,7 +26,7 @@ use crate::{
 /// Short, because a cluster without a leader has one again within a second, and whoever looks seldom finds out
 /// late. A node that has too much to do names a longer time itself.
 const BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(150) };
+    Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(100) };
 
 /// A connection to one cluster. Cheap to clone; clones share connections and the leader cache.
 #[derive(Clone)]

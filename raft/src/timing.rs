@@ -1,6 +1,6 @@
 //! How long things may take, and how often the log is cut.
 //!
-//! One set of defaults serves every deployment: heartbeat 100 ms, election 300 to 500 ms. A
+//! One set of defaults serves every deployment: heartbeat 100 ms, election 300 to 400 ms. A
 //! follower waits for the leader's lease (the longest election time) and then for its own random
 //! election time, so an outage after a leader's death lasts at most twice the longest election time.
 
@@ -59,7 +59,7 @@ impl Default for Timing {
         Timing {
             heartbeat: Duration::from_millis(100),
             election_min: Duration::from_millis(300),
-            election_max: Duration::from_millis(500),
+            election_max: Duration::from_millis(400),
             snapshot_every: 10_000,
         }
     }

@@ -16,7 +16,7 @@ fn ms(ms: u64) -> Duration {
 fn the_production_checklist_holds() {
     let config = Timing::default().openraft("test").validate().unwrap();
     assert_eq!(config.heartbeat_interval, 100);
-    assert_eq!((config.election_timeout_min, config.election_timeout_max), (300, 500));
+    assert_eq!((config.election_timeout_min, config.election_timeout_max), (300, 400));
     assert_eq!(config.enable_pre_vote, Some(true));
     assert_eq!(config.enable_leader_restore, Some(false));
     assert_eq!(config.allow_log_reversion, Some(false));

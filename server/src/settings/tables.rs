@@ -157,7 +157,7 @@ impl Default for RaftSettings {
         RaftSettings {
             heartbeat_ms: unplaced(100),
             election_min_ms: unplaced(300),
-            election_max_ms: unplaced(500),
+            election_max_ms: unplaced(400),
             snapshot_entries: unplaced(10_000),
         }
     }
