@@ -35,8 +35,8 @@ use timeline::Timeline;
 const SUMMARY: &str = "summary.md";
 const INDEX: &str = "index.html";
 
-/// Who judges a run as a whole, in the order of tables.
-const WHOLE: [&str; 12] = [
+/// The checkers that are no workload's: who judges a run as a whole, in the order of tables.
+pub const WHOLE: [&str; 12] = [
     "harness",
     "history",
     "itself",

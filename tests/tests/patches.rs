@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 use clap::ValueEnum;
-use jepsen::{nemesis::Nemesis, workload::Workload};
+use jepsen::{nemesis::Nemesis, report, workload::Workload};
 use std::{
     collections::BTreeMap,
     fs,
@@ -18,20 +18,6 @@ use std::{
 const SECONDS_MAX: u64 = 150;
 /// A cluster that does not come to itself is waited for two of them.
 const SECONDS_MAX_UNHEALED: u64 = 40;
-/// Checkers that are no workload's.
-const OTHERS: [&str; 10] = [
-    "itself",
-    "ends",
-    "panics",
-    "promise",
-    "repairs",
-    "votes",
-    "leak",
-    "coverage",
-    "healing",
-    "integrity",
-];
-
 #[test]
 fn every_control_fits_the_code_and_names_its_test() {
     let patches = patches("tests/controls");
@@ -47,7 +33,7 @@ fn every_control_fits_the_code_and_names_its_test() {
 #[test]
 fn every_mutant_fits_the_code_and_says_how_it_is_caught() {
     let patches = patches("jepsen/mutants");
-    assert!(patches.len() >= 12, "the mutants are there");
+    assert!(patches.len() >= 13, "the mutants are there");
     for patch in patches {
         says_how_it_is_caught(&patch);
         patch.fits();
@@ -57,6 +43,13 @@ fn every_mutant_fits_the_code_and_says_how_it_is_caught() {
 fn says_how_it_is_caught(patch: &Patch) {
     let name = patch.name();
     assert!(patch.text.starts_with("A mutant: "), "{name}");
+    if let Some(seed) = patch.may_say("Simulation") {
+        seed.parse::<u64>().unwrap();
+        let invariant = patch.says("Checker").replace(' ', "_") + ".rs";
+        let invariants = root().join("raft/src/simulation/invariants");
+        assert!(invariants.join(&invariant).is_file(), "{name}: no {invariant}");
+        return;
+    }
     let words: Vec<&str> = patch.says("Run").split(' ').collect();
     let run: BTreeMap<&str, &str> = words.chunks(2).map(|pair| (pair[0], pair[1])).collect();
     assert!(Nemesis::from_str(run["--nemesis"], false).is_ok(), "{name}");
@@ -70,7 +63,8 @@ fn says_how_it_is_caught(patch: &Patch) {
     assert!(run["--seconds"].parse::<u64>().unwrap() <= longest, "{name}");
     run["--seed"].parse::<u64>().unwrap();
     assert!(["3", "5"].contains(&run["--nodes"]), "{name}");
-    let known = OTHERS.contains(&checker) || workloads.split(',').any(|name| name == checker);
+    let known =
+        report::WHOLE.contains(&checker) || workloads.split(',').any(|name| name == checker);
     assert!(known, "{name}: no checker {checker}");
 }
 
@@ -97,8 +91,11 @@ impl Patch {
 
     /// What a line in front of the changes says.
     fn says(&self, what: &str) -> &str {
-        let found = self.text.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
-        found.unwrap_or_else(|| panic!("{}: no {what}", self.name()))
+        self.may_say(what).unwrap_or_else(|| panic!("{}: no {what}", self.name()))
+    }
+
+    fn may_say(&self, what: &str) -> Option<&str> {
+        self.text.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(": "))
     }
 
     fn fits(&self) {
