@@ -4,8 +4,8 @@
 //! *Time without writes* after a fault is told twice. `first` lasts from the start of the fault to the first
 //! acknowledged write that was begun behind it, on any wallet. `every` lasts until such a write in each group whose
 //! wallets had been written before: a leader leads one group and not the others, so this is the one that shows
-//! what the fault cost. (Of a history that does not say where a wallet lives, each wallet counts as a group.) Both
-//! contain the pace of the clients and their patience with a node that does not answer; the cluster itself is at
+//! what the fault cost. (Of a history that does not say where a wallet lives, each wallet counts as a group.) Where a
+//! fault is about one group, as a transfer of its leadership is, only writes to that one count. Both contain the pace of the clients and their patience with a node that does not answer; the cluster itself is at
 //! least as fast.
 
 use crate::{
@@ -85,6 +85,8 @@ pub struct Span {
     pub targets: Vec<String>,
     /// Whom the plan meant by it.
     pub role: Option<Role>,
+    /// The group that it is about, if it leaves the others alone.
+    pub group: Option<u64>,
     /// When it began, in nanoseconds since the run did.
     pub start_ns: u64,
     /// When it was over.
@@ -196,6 +198,7 @@ pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
                     reason: fault.reason,
                     targets: fault.targets,
                     role: act.and_then(|act| act.role()),
+                    group: fault.group,
                     start_ns,
                     stop_ns: if lasts { until_ns.max(event.time) } else { event.time },
                 });
@@ -295,11 +298,16 @@ fn longest(writes: &[Write<'_>], until_ns: u64) -> Option<(u64, u64)> {
 fn outage(span: &Span, writes: &[Write<'_>]) -> Option<Outage> {
     let role = span.role.filter(|_| span.state == State::Installed)?;
     let start = span.start_ns;
+    let met = |write: &&Write<'_>| match (span.group, write.place) {
+        (Some(group), Place::Group(place)) => group == place,
+        (Some(_), Place::Wallet(_)) | (None, _) => true,
+    };
     let behind = writes.partition_point(|write| write.ended_ns <= start);
-    let written: BTreeSet<Place<'_>> = writes[..behind].iter().map(|write| write.place).collect();
+    let written: BTreeSet<Place<'_>> =
+        writes[..behind].iter().filter(met).map(|write| write.place).collect();
     let mut again: BTreeMap<Place<'_>, u64> = BTreeMap::new();
     let mut first = None;
-    for write in writes[behind..].iter().filter(|write| write.begun_ns >= start) {
+    for write in writes[behind..].iter().filter(met).filter(|write| write.begun_ns >= start) {
         first.get_or_insert(write.ended_ns - start);
         if written.contains(&write.place) {
             again.entry(write.place).or_insert(write.ended_ns - start);

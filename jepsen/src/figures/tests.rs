@@ -102,6 +102,21 @@ fn of_wallets_whose_group_is_known_the_first_one_ends_the_time_without_writes() 
 }
 
 #[test]
+fn a_fault_about_one_group_is_felt_by_writes_to_that_one() {
+    let mut handed = fault("kill", 1_000, "start", &["n1"]);
+    handed.value["group"] = json!(3);
+    let mut events = vec![handed];
+    for (client, key, group) in [(1, "set-0", 2), (2, "set-1", 3)] {
+        events.push(harness("wallet", 10, json!({"key": key, "group": group})));
+        events.extend(push(client, key, 100, 200, Type::Ok));
+    }
+    events.extend(push(4, "set-0", 1_010, 1_020, Type::Ok));
+    events.extend(push(5, "set-1", 1_015, 1_040, Type::Ok));
+    let outage = &figures(killed_leader(), events).outages[0];
+    assert_eq!((outage.first_ns, outage.every_ns), (Some(40 * MS), Some(40 * MS)));
+}
+
+#[test]
 fn a_group_that_is_not_written_again_keeps_the_time_open() {
     let mut events = vec![fault("kill", 1_000, "start", &["n1"])];
     for (client, key, group) in [(1, "set-0", 2), (2, "set-1", 3)] {

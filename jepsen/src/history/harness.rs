@@ -51,6 +51,9 @@ pub struct Fault {
     /// When it struck, in nanoseconds as `time`: before the event, which is written when that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// The group that it is about, if it leaves the others alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u64>,
     /// What it left behind, each counted since its start: see the table in `history.md`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub felt: BTreeMap<String, u64>,
@@ -113,6 +116,7 @@ impl Fault {
             reason: String::new(),
             targets: Vec::new(),
             since: None,
+            group: None,
             felt: BTreeMap::new(),
         }
     }

@@ -19,12 +19,20 @@ pub(super) struct Begun {
     pub(super) undo: Box<dyn Undo>,
     /// When it struck, where that is later than the first step towards it.
     pub(super) struck: Option<Instant>,
+    /// The group that it is about, if it leaves the others alone.
+    pub(super) group: Option<u32>,
 }
 
 impl Begun {
     /// It met these nodes or links.
     pub(super) fn new(targets: Vec<String>, undo: impl Undo + 'static) -> Begun {
-        Begun { targets, undo: Box::new(undo), struck: None }
+        Begun { targets, undo: Box::new(undo), struck: None, group: None }
+    }
+
+    /// It is about this group alone.
+    pub(super) fn of_group(mut self, group: u32) -> Begun {
+        self.group = Some(group);
+        self
     }
 
     /// It struck then.

@@ -95,6 +95,7 @@ async fn begin(
     let in_place = match begun {
         Ok(begun) => {
             fault.targets.clone_from(&begun.targets);
+            fault.group = begun.group.map(u64::from);
             fault.since = Some(recorder.ns_of(begun.struck.unwrap_or(before)));
             Some(begun)
         }

@@ -9,12 +9,13 @@ use crate::world::{FIRST_GROUP, WALLET_GROUPS, World};
 
 /// Hands a wallet group to another node; every one of them when the step ends.
 pub(super) async fn around(world: &mut World, random: &mut StdRng) -> Result<Begun, NotBegun> {
-    let Some(struck) = hand_over(world, some_group(random), random).await else {
+    let group = some_group(random);
+    let Some(struck) = hand_over(world, group, random).await else {
         return Err(NotBegun::skipped("no leader handed over: nobody was there to take it"));
     };
     let random = rand::SeedableRng::seed_from_u64(random.random());
     let targets = names(world, &world.members());
-    Ok(Begun::new(targets, Again { random }).struck(struck))
+    Ok(Begun::new(targets, Again { random }).struck(struck).of_group(group))
 }
 
 /// When the leader was asked, if it then handed over.

@@ -55,6 +55,7 @@ fn the_page_of_a_long_history_is_small() {
         reason: String::new(),
         targets: ["n1>n2", "n1>n3", "n2>n1", "n3>n1"].map(str::to_owned).to_vec(),
         role: None,
+        group: None,
         start_ns: number * 10_000_000_000,
         stop_ns: number * 10_000_000_000 + 8_000_000_000,
     };
