@@ -45,5 +45,6 @@ fn the_demo_holds_and_the_benchmarks_measure_and_nothing_is_left() {
         for figure in ["per_second", "p50_ms", "p99_ms", "max_ms"] {
             assert!(measured[figure].as_f64().unwrap() > 0.0, "{figure} of {measured}");
         }
+        assert!(measured["elections"].is_u64(), "{measured}");
     }
 }

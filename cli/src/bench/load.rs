@@ -27,6 +27,8 @@ pub(super) struct Measured {
     pub(super) cpu_nodes: Option<Duration>,
     /// CPU time of the clients.
     pub(super) cpu_client: Option<Duration>,
+    /// Elections meanwhile, over all groups; none when the nodes are not this bench's.
+    pub(super) elections: Option<u64>,
 }
 
 /// The longest operation that is told apart from longer ones, in microseconds: ten minutes.
@@ -58,6 +60,7 @@ where
     Acting: Future<Output = Result<Actor, Failure>> + Send,
 {
     let cpu_before = (target.cpu_nodes(), Target::cpu_client());
+    let terms_before = target.terms().await;
     let began = Instant::now();
     let until = began + load.measure;
     let mut clients = JoinSet::new();
@@ -93,6 +96,11 @@ where
         took,
         cpu_nodes: since(target.cpu_nodes(), cpu_before.0),
         cpu_client: since(Target::cpu_client(), cpu_before.1),
+        elections: target
+            .terms()
+            .await
+            .zip(terms_before)
+            .map(|(now, before)| now.saturating_sub(before)),
     })
 }
 

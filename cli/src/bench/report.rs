@@ -6,7 +6,7 @@ use serde_json::json;
 use std::time::Duration;
 
 pub(super) fn tell(workload: &str, load: &Load, measured: &Measured, output: &Output) {
-    let Measured { latency, took, cpu_nodes, cpu_client } = measured;
+    let Measured { latency, took, cpu_nodes, cpu_client, elections } = measured;
     let operations = latency.len();
     let per_second = operations as f64 / took.as_secs_f64();
     let ms = |us: u64| us as f64 / 1_000.0;
@@ -31,6 +31,7 @@ pub(super) fn tell(workload: &str, load: &Load, measured: &Measured, output: &Ou
             "max_ms": round(max),
             "cpu_us_nodes": nodes.map(round),
             "cpu_us_client": client.map(round),
+            "elections": elections,
         }));
         return;
     }
@@ -39,6 +40,9 @@ pub(super) fn tell(workload: &str, load: &Load, measured: &Measured, output: &Ou
     output.line(format!("{operations} in {:.1} s: {per_second:.1} per second", took.as_secs_f64()));
     output.line(format!("p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms"));
     output.line(format!("CPU of each: {} in all nodes, {} in the client", cpu(nodes), cpu(client)));
+    if let Some(elections) = elections {
+        output.line(format!("elections meanwhile: {elections}"));
+    }
 }
 
 /// To a thousandth: more digits than that are noise.

@@ -4,8 +4,9 @@ use super::BenchOptions;
 use crate::{failure::Failure, output::Output};
 use anyhow::{Context, anyhow};
 use client::{CreateOptions, Place, Protection, RecoveryCode, Settings, Wallet};
+use proto::admin::StatusRequest;
 use server::cluster::{Cluster, Options, Scratch, process::cpu_of};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What is measured.
 pub(super) struct Target {
@@ -66,6 +67,22 @@ impl Target {
     pub(super) fn cpu_nodes(&self) -> Option<Duration> {
         let cluster = self.cluster.as_ref()?;
         cluster.nodes().iter().map(|node| cpu_of(node.pid()?).ok()).sum()
+    }
+
+    /// How many terms all groups have seen so far: each election begins one. None of a cluster that is not this
+    /// bench's, or that does not say.
+    pub(super) async fn terms(&self) -> Option<u64> {
+        let cluster = self.cluster.as_ref()?;
+        let mut terms = BTreeMap::<u32, u64>::new();
+        for node in 0..cluster.nodes().len() {
+            let mut admin = cluster.admin(node).await.ok()?;
+            let status = admin.status(StatusRequest { local: true }).await.ok()?.into_inner();
+            for group in status.groups {
+                let term = terms.entry(group.id).or_default();
+                *term = group.term.max(*term);
+            }
+        }
+        Some(terms.values().sum())
     }
 
     /// CPU time of this process so far.
