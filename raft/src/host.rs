@@ -25,6 +25,13 @@ use crate::tls::PeerTls;
 /// From the first packet to the end of the TLS handshake.
 pub(crate) const CONNECT: Duration = Duration::from_secs(2);
 
+/// How long a peer's machine may leave what was sent unacknowledged before the connection is given up.
+///
+/// TCP repeats what is lost after pauses that double. A line that was cut for nine seconds and is whole again would
+/// stay silent for four more, while its peer is needed for a majority; a new connection is there within one. It
+/// is the peer's kernel that acknowledges: a slow disk or a busy process is not cut off by this.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
+
 /// The machine of a node.
 pub(crate) trait Host: Send + Sync + 'static {
     /// Connects to whoever is at an address, who must show a certificate of the cluster.
@@ -58,7 +65,7 @@ impl Machine {
     async fn dial(&self, address: &str, purpose: Purpose) -> io::Result<Connected> {
         let dialling = async {
             let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            prepare(&stream)?;
             let name = ServerName::try_from(purpose.server_name()).map_err(io::Error::other)?;
             TlsConnector::from(self.tls.client()).connect(name, stream).await
         };
@@ -86,6 +93,12 @@ impl Host for Machine {
     }
 }
 
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let patience = UNACKNOWLEDGED.as_millis() as u32;
+    rustix::net::sockopt::set_tcp_user_timeout(stream, patience).map_err(io::Error::from)
+}
+
 /// Runs something on an engine: if that may wait for a device (`blocks`), away from the threads that
 /// drive everything else.
 ///
@@ -99,4 +112,24 @@ pub(crate) async fn offload<T: Send + 'static>(
         return Ok(work());
     }
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rustix::net::sockopt::tcp_user_timeout;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::prepare;
+
+    #[tokio::test]
+    async fn a_line_that_was_cut_is_not_waited_for() {
+        let there = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(there.local_addr().unwrap()).await.unwrap();
+        assert_eq!(tcp_user_timeout(&stream).unwrap(), 0, "the system has no limit of its own");
+        prepare(&stream).unwrap();
+        assert_eq!(tcp_user_timeout(&stream).unwrap(), 3_000);
+        assert!(stream.nodelay().unwrap());
+    }
 }
