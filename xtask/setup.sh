@@ -6,7 +6,7 @@
 #    takes minutes and cargo would repeat them for every profile and feature.
 # 3. .cargo/config.toml (not committed), which tells cargo where both are.
 # 4. With the argument `test`: python3 and its package `cryptography`, for the second reader of the
-#    frozen formats; libfaketime, to turn nodes' clocks with; the tools by which jepsen/ injects faults; and
+#    frozen formats; libfaketime, to turn nodes' clocks with; promtool; the tools by which jepsen/ injects faults; and
 #    what tests/interop/ names, clients and testers that others wrote, in the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,17 +33,14 @@ find_libclang() {
     return 1
 }
 
-# Installs Debian packages, as root or through sudo; fails where neither is to be had.
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# Installs Debian packages; fails where this may not.
 apt_install() {
-    local root=()
-    command -v apt-get >/dev/null || return 1
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo -n true 2>/dev/null || return 1
-        root=(sudo -n)
-    fi
+    command -v apt-get >/dev/null && as_root true 2>/dev/null || return 1
     say "installing $* with apt"
-    "${root[@]}" apt-get update -qq >&2 &&
-        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    as_root apt-get update -qq >&2 &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 install_libclang() {
@@ -67,6 +64,23 @@ fi
 
 if [ "${1:-}" = test ] && ! compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null; then
     apt_install faketime || say "libfaketime is missing; the test that turns clocks will be skipped"
+fi
+
+promtool=$cache/promtool
+
+# Out of Debian's package, which would start a server if it were installed.
+fetch_promtool() (
+    command -v apt-get >/dev/null || return 1
+    work=$(mktemp -d "$cache/promtool.XXXXXX") && cd "$work" || return 1
+    trap 'rm -rf "$work"' EXIT
+    say "fetching promtool of Debian's package prometheus into $promtool"
+    apt-get download -qq prometheus >/dev/null 2>&1 ||
+        { as_root apt-get update -qq && apt-get download -qq prometheus; } >&2 || return 1
+    dpkg-deb -x prometheus_*.deb . && mv usr/bin/promtool "$promtool"
+)
+
+if [ "${1:-}" = test ] && [ ! -e "$promtool" ] && ! command -v promtool >/dev/null; then
+    fetch_promtool || say "promtool could not be had; metrics are judged by the rules that the test knows"
 fi
 
 # What jepsen/ injects faults with, each with the Debian package it is in.
@@ -180,6 +194,7 @@ LIBCLANG_PATH = "$libclang"
 ROCKSDB_LIB_DIR = "$rocksdb"
 ROCKSDB_STATIC = "1"
 HOLDFAST_INTEROP = "$interop"
+HOLDFAST_PROMTOOL = "$promtool"
 EOF
 if cmp -s .cargo/config.toml.new .cargo/config.toml; then
     rm .cargo/config.toml.new

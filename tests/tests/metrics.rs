@@ -2,15 +2,15 @@
 //!
 //! `docs/operating/metrics.md` is made from what is registered: run this test with `HOLDFAST_BLESS=1` to
 //! write it anew. A real cluster is then held against the same descriptions, against the rules of
-//! `promtool check metrics`, and, where `promtool` is installed (Debian: `prometheus`), against itself.
+//! `promtool check metrics`, and, where `promtool` is to be had (`xtask/setup.sh test` fetches it), against itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    env, fs,
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -251,9 +251,10 @@ async fn a_cluster_shows_what_the_page_says() {
     }
 }
 
-/// Prometheus' own judgement, where it is installed.
+/// Prometheus' own judgement: by the program that `xtask/setup.sh test` fetched, or an installed one.
 fn promtool(text: &str) {
-    let started = Command::new("promtool")
+    let fetched = env::var_os("HOLDFAST_PROMTOOL").filter(|file| Path::new(file).is_file());
+    let started = Command::new(fetched.unwrap_or_else(|| "promtool".into()))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
