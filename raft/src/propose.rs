@@ -22,7 +22,7 @@ use types::NodeId;
 use crate::error::ProposeError;
 use crate::report::Report;
 use crate::trace::Trace;
-use crate::types::{CommandBytes, Raft, TypeConfig};
+use crate::types::{CommandBytes, Metrics, Raft, TypeConfig};
 
 /// Commands that may wait.
 const QUEUE: usize = 8192;
@@ -140,7 +140,23 @@ impl Proposals {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Failure::Stopped,
         })?;
-        self.outcome(answered).await
+        match self.outcome(answered).await {
+            Err(Failure::NotLeader(Some(to))) => {
+                Err(Failure::NotLeader(Some(self.in_office(to).await)))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Who leads, where `to` was named. A leader that hands over names its successor before that one leads, and
+    /// whoever went there at once would be sent back: this waits until the successor is heard from.
+    async fn in_office(&self, to: NodeId) -> NodeId {
+        let mut report = self.report.clone();
+        let is_led =
+            |metrics: &Metrics| !metrics.state.is_leader() && metrics.current_leader.is_some();
+        let led = timeout(self.patience.without_quorum, report.until(is_led)).await;
+        let leader = report.now().current_leader.filter(|_| led.is_ok());
+        leader.map_or(to, NodeId)
     }
 
     async fn outcome(

@@ -184,6 +184,31 @@ async fn leadership_is_handed_over() {
     cluster.stop().await;
 }
 
+/// Whoever proposes while a leader hands over is sent to its successor when that one leads, and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_sent_to_a_successor_finds_it_leading() {
+    let mut cluster = Cluster::three().await;
+    for _ in 0..6 {
+        let from = cluster.leader(WALLETS).await;
+        let to = (from + 1) % 3;
+        let (node, successor) = (cluster.node(from).clone(), cluster.node(to).clone());
+        let proposing = tokio::spawn(async move {
+            loop {
+                let set = SystemCommand::SetPolicy(Policy::default());
+                let command = Command::System(order().act(0), Box::new(set));
+                if let Err(ProposeError::NotLeader { leader: Some(named) }) =
+                    node.propose(WALLETS, &command).await
+                {
+                    break (named.id, successor.is_leader(WALLETS));
+                }
+            }
+        });
+        cluster.node(from).transfer(WALLETS, cluster.id(to)).await.unwrap();
+        assert_eq!(proposing.await.unwrap(), (cluster.id(to), true));
+    }
+    cluster.stop().await;
+}
+
 /// A planned stop gives leadership away first: the cluster is never without a leader for an election.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planned_stop_hands_over() {
