@@ -27,7 +27,7 @@ pub(super) async fn damaged(
     if !world.is_wanted(node) {
         return Err(NotBegun::skipped("the node that is meant does not take part now"));
     }
-    world.whole(WHOLE_WITHIN).await?;
+    world.whole(WHOLE_WITHIN).await??;
     for member in world.members() {
         world.harmed(member, false);
     }

@@ -63,6 +63,7 @@ pub async fn drive(
     let mut waiting = plan.steps.iter().enumerate().collect::<std::collections::VecDeque<_>>();
     let mut in_place: BTreeMap<usize, (Begun, Duration)> = BTreeMap::new();
     while !waiting.is_empty() || !in_place.is_empty() {
+        world.supervise()?;
         let now = began.elapsed();
         let due = in_place.iter().find(|(_, (_, until))| *until <= now);
         if let Some(number) = due.map(|(number, _)| *number) {
@@ -75,7 +76,6 @@ pub async fn drive(
                 in_place.insert(number, (begun, least.max(step.at + step.lasts)));
             }
         } else {
-            world.supervise()?;
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -112,7 +112,7 @@ pub(super) async fn replace(
     step: usize,
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
-    world.whole(CHANGES_WITHIN).await?;
+    world.whole(CHANGES_WITHIN).await??;
     let Some(spare) = (0..world.count()).find(|node| !world.is_wanted(*node)) else {
         return Err(NotBegun::skipped("every machine is a member"));
     };
@@ -142,7 +142,7 @@ pub(super) async fn drain(
     node: usize,
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
-    world.whole(CHANGES_WITHIN).await?;
+    world.whole(CHANGES_WITHIN).await??;
     if !world.is_wanted(node) {
         return Err(NotBegun::skipped("the node that is meant is not a member"));
     }

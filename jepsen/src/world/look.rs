@@ -78,19 +78,22 @@ impl World {
     }
 
     /// Waits until every member has a vote in every group, and none is being repaired: then one of them may be
-    /// harmed, and nothing else.
+    /// harmed, and nothing else. Nodes that end meanwhile are started again. [`Skipped`] if it is not so within the
+    /// time.
     ///
     /// # Errors
-    /// Not within the time.
-    pub async fn whole(&self, within: Duration) -> Result<(), Skipped> {
+    /// A process cannot be started.
+    pub async fn whole(&mut self, within: Duration) -> Result<Result<(), Skipped>, WorldError> {
         let until = Instant::now() + within;
         loop {
+            self.supervise()?;
             let reason = match self.what_is_missing().await {
-                None => return Ok(()),
+                None => return Ok(Ok(())),
                 Some(reason) => reason,
             };
             if Instant::now() > until {
-                return Err(Skipped(format!("the cluster was not whole before it: {reason}")));
+                let reason = format!("the cluster was not whole before it: {reason}");
+                return Ok(Err(Skipped(reason)));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
