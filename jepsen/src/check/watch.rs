@@ -43,10 +43,11 @@ struct Delivery<'a> {
     live: bool,
 }
 
-/// A watcher opens: what it knows.
+/// A watcher opens: what it knows, and whom it asks.
 #[derive(Deserialize)]
 struct Opens<'a> {
     watcher: &'a str,
+    node: Option<&'a str>,
     seq: u64,
 }
 
@@ -65,6 +66,8 @@ struct Last<'a> {
 /// What a watcher was told.
 #[derive(Default)]
 struct Told<'a> {
+    /// The only node that it asks.
+    node: Option<&'a str>,
     /// The number at which it opened first.
     base: u64,
     seq: u64,
@@ -177,8 +180,9 @@ impl<'a> Wallet<'a> {
     }
 
     fn opens(&mut self, line: usize, event: &'a Event, findings: &mut Findings) {
-        let Some(Opens { watcher, seq }) = findings.value(line, event) else { return };
+        let Some(Opens { watcher, node, seq }) = findings.value(line, event) else { return };
         let told = self.watchers.entry(watcher).or_insert_with(|| Told {
+            node,
             base: seq,
             seq,
             ..Told::default()
@@ -322,7 +326,11 @@ impl<'a> Wallet<'a> {
                     .open
                     .iter()
                     .any(|(from, to)| from <= time && to.is_none_or(|to| to >= due));
-                if *seq <= told.base || !watched || due >= healing || !calm.holds(*time, due) {
+                if *seq <= told.base
+                    || !watched
+                    || due >= healing
+                    || !calm.holds(told.node, *time, due)
+                {
                     continue;
                 }
                 owed += 1;
