@@ -4,9 +4,9 @@
 //! *Time without writes* after a fault is told twice. `first` lasts from the start of the fault to the first
 //! acknowledged write that was begun behind it, on any wallet. `every` lasts until such a write in each group whose
 //! wallets had been written before: a leader leads one group and not the others, so this is the one that shows
-//! what the fault cost. (Of a history that does not say where a wallet lives, each wallet counts as a group.) Where a
-//! fault is about one group, as a transfer of its leadership is, only writes to that one count. Both contain the pace of the clients and their patience with a node that does not answer; the cluster itself is at
-//! least as fast.
+//! what the fault cost. (Of a history that does not say where a wallet lives, each wallet counts as a group.) Where
+//! a fault is about one group, as a transfer of its leadership is, only writes to that one count. Both contain the
+//! pace of the clients and their patience with a node that does not answer; the cluster itself is at least as fast.
 
 use crate::{
     history::{Event, Fault, History, Home, Leader, Operation, Phase, Run, State, Type},

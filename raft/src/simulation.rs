@@ -9,7 +9,8 @@
 //! the cluster has to heal.
 //!
 //! The same seed gives the same run: there is one thread, and all randomness comes from the seed
-//! ([`entropy`]). Each seed has a process of its own, because some libraries count across runs. `docs/simulation.md` says how to run thousands, and how to repeat one.
+//! ([`entropy`]). Each seed has a process of its own, because some libraries count across runs.
+//! `docs/simulation.md` says how to run thousands, and how to repeat one.
 
 #![allow(clippy::unwrap_used)]
 

@@ -49,8 +49,8 @@ impl Wallet {
     /// and `announce` is not called: the codes announced then hold.
     ///
     /// # Errors
-    /// [`crate::ProfileError`] if the place cannot be used; [`ClientError::Refused`] with the code `registration` where a
-    /// token is asked for; otherwise as [`Wallet::push`].
+    /// [`crate::ProfileError`] if the place cannot be used; [`ClientError::Refused`] with the code `registration`
+    /// where a token is asked for; otherwise as [`Wallet::push`].
     pub async fn create(
         place: Place,
         settings: Settings,

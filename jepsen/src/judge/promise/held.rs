@@ -1,10 +1,11 @@
 //! Which entries the logs of a group hold, as far as their nodes tell: after each sync the term and the index of
 //! the last entry.
 //!
-//! Logs match: two logs whose entries of a number are of the same term are the same up to there. So a log that ends with an entry of term t, no shorter, holds every shorter entry of t. Whether it
-//! holds them when it ends with an entry of a *later* term depends on what the leader of that term began with. A
-//! log that was seen to hold the one and later the other, and was not cut between them, tells: its beginning is
-//! that leader's. A cut is seen as an end before the end.
+//! Logs match: two logs whose entries of a number are of the same term are the same up to there. So a log that
+//! ends with an entry of term t, no shorter, holds every shorter entry of t. Whether it holds them when it ends
+//! with an entry of a *later* term depends on what the leader of that term began with. A log that was seen to hold
+//! the one and later the other, and was not cut between them, tells: its beginning is that leader's. A cut is seen
+//! as an end before the end.
 //!
 //! That every leader holds what was answered before is not presumed: a leader that does not is what this is to find.
 
