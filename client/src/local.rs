@@ -18,7 +18,10 @@
 //! Sealing is purpose 4: under the record's id and version, `work` with the top bit of the version
 //! set, so that a change is never taken for a verified value.
 
-use std::path::Path;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
@@ -55,6 +58,9 @@ const STATE_ROW: &str = "state";
 const PENDING_ROW: &str = "pending";
 const NAME_KEY_ROW: &str = "name key";
 
+/// What is damaged if no row is.
+const FILE: &str = "the file";
+
 /// Why the local copy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -80,7 +86,10 @@ impl LocalError {
 
 impl<E: Into<redb::Error>> From<E> for LocalError {
     fn from(error: E) -> Self {
-        LocalError::Disk(Box::new(error.into()))
+        match error.into() {
+            redb::Error::Corrupted(_) => LocalError::Damaged(FILE),
+            error => LocalError::Disk(Box::new(error)),
+        }
     }
 }
 
@@ -117,11 +126,7 @@ impl Local {
         fresh: Option<WalletId>,
         random: &mut Random,
     ) -> Result<Option<Self>, LocalError> {
-        match Database::create(path) {
-            Ok(db) => Self::on(db, key, fresh, random),
-            Err(DatabaseError::DatabaseAlreadyOpen) => Err(LocalError::Busy),
-            Err(error) => Err(error.into()),
-        }
+        Self::on(whole(|| Database::create(path))?, key, fresh, random)
     }
 
     /// As [`Local::open`], on other storage than a file.
@@ -131,7 +136,8 @@ impl Local {
         fresh: Option<WalletId>,
         random: &mut Random,
     ) -> Result<Option<Self>, LocalError> {
-        Self::on(Database::builder().create_with_backend(backend)?, key, fresh, random)
+        let db = whole(|| Database::builder().create_with_backend(backend))?;
+        Self::on(db, key, fresh, random)
     }
 
     fn on(
@@ -271,6 +277,21 @@ impl Known {
             return Err(LocalError::Damaged("the list of records"));
         }
         Ok(())
+    }
+}
+
+/// A database all of whose checksums are right. redb follows what a page says without another look at it, and
+/// reads some pages before it has compared anything: damaged ones make it panic, which is damage too.
+fn whole(open: impl FnOnce() -> Result<Database, DatabaseError>) -> Result<Database, LocalError> {
+    let checked = || {
+        let mut db = open()?;
+        Ok::<_, DatabaseError>(db.check_integrity()?.then_some(db))
+    };
+    match catch_unwind(AssertUnwindSafe(checked)) {
+        Ok(Ok(Some(db))) => Ok(db),
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(LocalError::Busy),
+        Ok(Err(error)) => Err(error.into()),
+        Ok(Ok(None)) | Err(_) => Err(LocalError::Damaged(FILE)),
     }
 }
 

@@ -136,3 +136,37 @@ fn an_empty_copy_is_no_wallet() {
     assert!(open(&disk).unwrap().is_none());
     assert!(open(&disk).unwrap().is_none(), "looking made none");
 }
+
+#[test]
+fn a_byte_that_is_another_is_refused_or_changes_nothing() {
+    let disk = Disk::default();
+    let random = &mut seeded(2);
+    let local = Local::open_on(disk.clone(), key(1), Some(wallet()), random).unwrap().unwrap();
+    for number in 0..40 {
+        local.set_work(&id(number), Some(&put(&format!("record {number}"))), random).unwrap();
+    }
+    local.set_pending(b"a commit").unwrap();
+    let works = local.works().unwrap();
+    drop(local);
+    let image = disk.live.lock().unwrap().clone();
+
+    let (mut refused, mut harmless) = (0, 0);
+    let written: Vec<_> = (0..image.len()).filter(|at| image[*at] != 0).collect();
+    for at in written.into_iter().step_by(17) {
+        let mut image = image.clone();
+        image[at] ^= 0x21;
+        let disk = Disk::holding(image);
+        let read = open(&disk).and_then(|local| match local {
+            Some(local) => Ok(Some((local.works()?, local.pending()?))),
+            None => Ok(None),
+        });
+        match read {
+            Err(_) => refused += 1,
+            Ok(read) => {
+                assert_eq!(read, Some((works.clone(), Some(b"a commit".to_vec()))), "byte {at}");
+                harmless += 1;
+            }
+        }
+    }
+    assert!(refused > harmless, "{refused} were refused, and {harmless} did no harm");
+}
