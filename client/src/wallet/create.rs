@@ -1,5 +1,7 @@
 //! The first commit of a wallet: genesis, first wallet key, the device's name.
 
+use std::fmt;
+
 use rand::Rng;
 use seal::{DeviceKeys, MemberKeys, RecoveryCode, RevokerCode};
 use types::{Entries, Genesis};
@@ -12,7 +14,6 @@ use crate::{
 };
 
 /// How a wallet begins.
-#[derive(Debug)]
 pub struct CreateOptions {
     /// What its owner calls this device.
     pub device_name: String,
@@ -26,6 +27,19 @@ pub struct CreateOptions {
     pub region: u8,
     /// What the cluster's operator gave out; empty where anybody may create wallets.
     pub registration_token: String,
+}
+
+/// Everything but the token, which lets whoever has it in.
+impl fmt::Debug for CreateOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateOptions")
+            .field("device_name", &self.device_name)
+            .field("protection", &self.protection)
+            .field("recovery_code", &self.recovery_code)
+            .field("revoker", &self.revoker)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CreateOptions {
