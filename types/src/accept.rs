@@ -307,6 +307,10 @@ fn check_records(
     if entries.root() == commit.head.head().root { Ok(entries) } else { Err(Refused::Root) }
 }
 
+/// How many versions of a record a healing commit may pass over: no device writes as many, and whoever
+/// passes over more leaves none to come.
+const VERSIONS_HEALED_MAX: u64 = 1 << 32;
+
 fn check_record(
     record: &RecordHeader,
     membership: &Membership,
@@ -322,7 +326,7 @@ fn check_record(
     }
     let stored = before.version(&id);
     let follows = if healing {
-        header.version > stored
+        header.version > stored && header.version - stored <= VERSIONS_HEALED_MAX
     } else {
         Some(header.version) == stored.checked_add(1)
     };

@@ -60,9 +60,12 @@ impl Frontier {
     /// The tree without leaves.
     pub const EMPTY: Self = Self { size: 0, peaks: Vec::new() };
 
+    /// The most leaves of a frontier that is read back: it can be appended to.
+    const READ_MAX: u64 = 1 << 62;
+
     /// The frontier of `size` leaves with these complete subtrees, the largest first.
     pub fn from_parts(size: u64, peaks: Vec<TreeHash>) -> Result<Self, FrontierError> {
-        if peaks.len() == size.count_ones() as usize {
+        if size <= Self::READ_MAX && peaks.len() == size.count_ones() as usize {
             Ok(Self { size, peaks })
         } else {
             Err(FrontierError)

@@ -153,7 +153,9 @@ impl Changes {
                         break;
                     };
                     room = left;
-                    changes.puts.push(Put { id: *id, version: entries.version(id) + 1, data });
+                    // The greatest version has none behind it: a push of that is refused.
+                    let version = entries.version(id).saturating_add(1);
+                    changes.puts.push(Put { id: *id, version, data });
                 }
             }
         }

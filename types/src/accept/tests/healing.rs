@@ -104,6 +104,12 @@ fn healing_skips_versions_and_spans_generations_from_the_stored_one_on() {
             "version {version}, generation {generation}"
         );
     }
+    let farthest = 1 + (1_u64 << 32);
+    assert!(with_record(farthest, 1).is_ok());
+    for version in [farthest + 1, u64::MAX] {
+        // Nobody could ever write a version behind it.
+        assert!(matches!(with_record(version, 1), Err(Refused::RecordVersion { stored: 1, .. })));
+    }
     assert!(matches!(with_record(1, 1), Err(Refused::RecordVersion { stored: 1, .. })));
     assert!(matches!(with_record(3, 3), Err(Refused::RecordGeneration { due: 2, .. })));
     // The stored generation is the oldest that a lost change can have.
