@@ -5,7 +5,7 @@
 //!
 //! bincode 2 in its standard configuration (little-endian, variable-length integers) is the present
 //! encoding of version 1. It is unmaintained, so nothing outside this file may name it, and the way
-//! out is kept open: `tests/formats.rs` reads and writes every frozen value with a decoder of its own
+//! out is kept open: `tests/store/formats/independent.rs` reads and writes every frozen value with a decoder of its own
 //! of some hundred lines and gets the same bytes. A successor replaces this file, not the data.
 //!
 //! Fields and enum variants are only ever appended under a new version: see [`crate::formats`].
@@ -85,6 +85,39 @@ fn malformed(error: bincode::error::DecodeError) -> DecodeError {
         Cause::OtherString(reason) => reason,
         _ => "not the value expected".into(),
     })
+}
+
+/// Numbers that are counted on from.
+pub(crate) mod count {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use types::SignedHead;
+    use types::ids::Slot;
+
+    /// No counter goes further. One that was read back can be counted on from, and added to another.
+    pub(crate) const MAX: u64 = 1 << 62;
+
+    /// A counter.
+    pub(crate) fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let count = u64::deserialize(deserializer)?;
+        if count <= MAX { Ok(count) } else { Err(D::Error::custom("a count beyond every limit")) }
+    }
+
+    /// A head whose number is one.
+    pub(crate) fn head<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedHead, D::Error> {
+        let head = SignedHead::deserialize(deserializer)?;
+        let seq = head.head().seq;
+        if seq <= MAX { Ok(head) } else { Err(D::Error::custom("a head beyond every limit")) }
+    }
+
+    /// A number of groups: each has a slot at least.
+    pub(crate) fn groups<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        let groups = u32::deserialize(deserializer)?;
+        if (1..=u32::from(Slot::COUNT)).contains(&groups) {
+            Ok(groups)
+        } else {
+            Err(D::Error::custom("a number of groups beyond every limit"))
+        }
+    }
 }
 
 /// Byte strings as such: serde would otherwise visit a `Vec<u8>` one element at a time.

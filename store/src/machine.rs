@@ -69,7 +69,8 @@ impl Machine {
             None if incarnation::is_empty(&*engine, prefix)? => AppliedRow::default(),
             None => return Err(Fault::Inconsistent { group, what: Key::Applied.kind() }),
         };
-        Ok(Machine { engine, prefix, applied, next_incarnation: AtomicU64::new(current + 1) })
+        let next = current.checked_add(1).ok_or(Fault::Inconsistent { group, what: "its life" })?;
+        Ok(Machine { engine, prefix, applied, next_incarnation: AtomicU64::new(next) })
     }
 
     /// The group.
@@ -210,7 +211,9 @@ impl Machine {
 
 fn check_order(after: Option<Position>, found: Position) -> Result<(), Fault> {
     match after {
-        Some(after) if found.index != after.index + 1 || found.term < after.term => {
+        Some(after)
+            if after.index.checked_add(1) != Some(found.index) || found.term < after.term =>
+        {
             Err(Fault::OutOfOrder { after, found })
         }
         _ => Ok(()),

@@ -37,7 +37,7 @@ pub(super) fn begin(view: &mut View<'_>, level: u8) -> Result<SystemReply, Halt>
     if level <= present {
         return Ok(SystemReply::Done);
     }
-    if level != present + 1 {
+    if level - present != 1 {
         let message =
             format!("level {level} does not follow {present}: levels begin one after the other");
         return Err(refused("level", message));

@@ -128,7 +128,7 @@ fn check_chain(push: &Push, stored: Option<&WalletRow>) -> Result<(), Halt> {
         None => (HeadHash::ZERO, 0, 0, LinkHash::ZERO),
     };
     let prev = push.between.last().copied().unwrap_or(hash);
-    if head.prev != prev || head.seq != seq + 1 + push.between.len() as u64 {
+    if head.prev != prev || seq.checked_add(1 + push.between.len() as u64) != Some(head.seq) {
         return Err(malformed("the head does not follow the one it was checked against"));
     }
     let numbered = push.links.iter().zip(links..).all(|(link, n)| link.n == n);

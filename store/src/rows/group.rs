@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use types::ids::{Slot, WalletId};
 
 use super::Ring;
-use crate::codec::blob;
+use crate::codec::{self, blob};
 use crate::command::SystemReply;
 use crate::digest::StateDigest;
 use crate::entry::Position;
@@ -36,8 +36,10 @@ pub struct StandingRow {
     /// The greatest time that a command brought, in Unix milliseconds. Never goes back.
     pub time_ms: u64,
     /// How many audit leaves there are.
+    #[serde(deserialize_with = "codec::count::any")]
     pub leaves: u64,
     /// How many wallets.
+    #[serde(deserialize_with = "codec::count::any")]
     pub wallets: u64,
     /// Which receipts are kept; `next` is the number of acts that were ever done.
     pub receipts: Ring,

@@ -4,13 +4,36 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec;
+
 /// Which numbers of a numbered table are there: `first` is the oldest, `next` the one to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Numbers")]
 pub struct Ring {
     /// The oldest number that is kept.
     pub first: u64,
     /// How many numbers were ever given.
     pub next: u64,
+}
+
+/// A ring as it is read back, before it is known to be one.
+#[derive(Deserialize)]
+struct Numbers {
+    first: u64,
+    #[serde(deserialize_with = "codec::count::any")]
+    next: u64,
+}
+
+impl TryFrom<Numbers> for Ring {
+    type Error = &'static str;
+
+    fn try_from(Numbers { first, next }: Numbers) -> Result<Self, Self::Error> {
+        if first <= next {
+            Ok(Self { first, next })
+        } else {
+            Err("a ring that ends before it begins")
+        }
+    }
 }
 
 impl Ring {

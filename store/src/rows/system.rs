@@ -3,18 +3,22 @@
 use serde::{Deserialize, Serialize};
 use types::ids::{ClusterId, GroupId, NodeId, Slot};
 
+use crate::codec;
+
 /// The cluster's identity and what holds for all of it. In every group; only group 0's changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterRow {
     /// Its name for ever.
     pub cluster: ClusterId,
     /// How many groups hold wallets.
+    #[serde(deserialize_with = "codec::count::groups")]
     pub wallet_groups: u32,
     /// The regions it serves.
     pub regions: Vec<u8>,
     /// Whether voters may be such that the loss of one data centre can lose acknowledged writes.
     pub allow_single_dc: bool,
     /// How many nodes were ever registered; the next one gets the number after it.
+    #[serde(deserialize_with = "codec::count::any")]
     pub nodes: u64,
     /// The current key epoch; 0 before the first.
     pub epoch: u32,
@@ -31,6 +35,7 @@ pub struct LevelRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacementRow {
     /// Rises by one with every change; 1 is the first.
+    #[serde(deserialize_with = "codec::count::any")]
     pub version: u64,
     /// The voters, strictly ascending.
     pub voters: Vec<NodeId>,

@@ -15,7 +15,7 @@ use types::suite::Suite;
 use types::tree::Frontier;
 
 use super::*;
-use crate::codec::{decode, encode};
+use crate::codec::{count, decode, encode};
 use crate::command::SystemReply;
 use crate::digest::{PairHash, StateDigest};
 use crate::entry::Position;
@@ -44,12 +44,12 @@ fn position() -> impl Strategy<Value = Position> {
 }
 
 fn ring() -> impl Strategy<Value = Ring> {
-    any::<(u64, u64)>().prop_map(|(first, next)| Ring { first, next })
+    (0..=count::MAX).prop_flat_map(|next| (0..=next).prop_map(move |first| Ring { first, next }))
 }
 
 fn signed_head() -> impl Strategy<Value = SignedHead> {
     let hashes = any::<[[u8; 32]; 5]>();
-    (hashes, 2..u64::MAX, any::<(u32, [u8; 16], u64)>()).prop_map(
+    (hashes, 2..=count::MAX, any::<(u32, [u8; 16], u64)>()).prop_map(
         |(hashes, seq, (links, signer, time_s))| {
             let [wallet, prev, history, root, link] = hashes;
             let signer = MemberId::from_bytes(signer);
@@ -80,7 +80,7 @@ fn frontier() -> impl Strategy<Value = Frontier> {
 }
 
 fn wallet() -> impl Strategy<Value = WalletRow> {
-    let counters = any::<(u32, u64, u64, u64, u64)>();
+    let counters = (any::<u32>(), 0..=count::MAX, any::<u64>(), any::<u64>(), any::<u64>());
     (signed_head(), frontier(), any::<Vec<u64>>(), counters, ring()).prop_map(
         |(
             head,
@@ -205,7 +205,7 @@ proptest! {
 
     #[test]
     fn rows_of_a_group(
-        at in position(), bytes: Vec<u8>, digest: [u8; 32], none: bool, counters: (u64, u64, u64), receipts in ring(),
+        at in position(), bytes: Vec<u8>, digest: [u8; 32], none: bool, counters in (any::<u64>(), 0..=count::MAX, 0..=count::MAX), receipts in ring(),
         content: [u8; 32], reply in reply(), wallets: Vec<[u8; 32]>, slots in spans(), caller: ([u8; 16], [u8; 32]),
     ) {
         let membership = (!none).then_some(MembershipAt { position: at, bytes: bytes.clone() });
@@ -228,7 +228,8 @@ proptest! {
 
     #[test]
     fn rows_of_the_system(
-        cluster: [u8; 16], counts: (u32, u64, u32, bool), regions: Vec<u8>, node in node(), version: u64,
+        cluster: [u8; 16], counts in (1..=4096_u32, 0..=count::MAX, any::<u32>(), any::<bool>()), regions: Vec<u8>,
+        node in node(), version in 0..=count::MAX,
         voters in nodes(), learners in nodes(), spans in prop::collection::vec((slot(), any::<u32>()), 0..5), epoch in epoch(),
     ) {
         let (wallet_groups, nodes, current, allow_single_dc) = counts;
@@ -260,4 +261,65 @@ proptest! {
         let expected = spans.iter().position(|last| at <= *last).map(|n| GroupId(n as u32));
         prop_assert_eq!(map.group(at), expected);
     }
+}
+
+/// Values that a release would never write, from a disk, a peer or a backup that somebody forged: whoever
+/// counted on from them would overflow.
+#[test]
+fn counters_beyond_every_limit_are_refused() {
+    fn refused<T: Serialize + DeserializeOwned + Debug>(value: &T) {
+        assert!(decode::<T>(&encode(value)).is_err(), "{value:?}");
+    }
+    let beyond = count::MAX + 1;
+    let standing = StandingRow { leaves: beyond, ..StandingRow::default() };
+    refused(&standing);
+    refused(&StandingRow { leaves: 0, wallets: u64::MAX, ..standing });
+    refused(&Ring { first: 0, next: u64::MAX });
+    refused(&Ring { first: 3, next: 2 });
+    refused(&PlacementRow { version: beyond, voters: Vec::new(), learners: Vec::new() });
+    let cluster = ClusterRow {
+        cluster: ClusterId::from_bytes([1; 16]),
+        wallet_groups: 4096,
+        regions: vec![0],
+        allow_single_dc: false,
+        nodes: 3,
+        epoch: 1,
+    };
+    assert_eq!(decode::<ClusterRow>(&encode(&cluster)).unwrap(), cluster);
+    refused(&ClusterRow { wallet_groups: 4097, ..cluster.clone() });
+    refused(&ClusterRow { wallet_groups: 0, ..cluster.clone() });
+    refused(&ClusterRow { nodes: u64::MAX, ..cluster });
+}
+
+#[test]
+fn a_wallet_beyond_every_limit_is_refused() {
+    let row = |seq, bytes| {
+        let head = Head {
+            suite: Suite::P256,
+            wallet: WalletId::from_bytes([7; 32]),
+            seq,
+            prev: HeadHash::from_bytes([1; 32]),
+            history: TreeHash::from_bytes([2; 32]),
+            root: Root::from_bytes([3; 32]),
+            links: 1,
+            link: LinkHash::from_bytes([4; 32]),
+            signer: MemberId::from_bytes([5; 16]),
+            time_s: 0,
+        };
+        let signature = MemberSignature { member: head.signer, signature: [7; 64] };
+        WalletRow {
+            head: SignedHead::new(&head, signature).unwrap(),
+            history: Frontier::EMPTY,
+            trail: Vec::new(),
+            records: 0,
+            bytes,
+            tombstones: Ring::default(),
+            forgotten: 0,
+            created_ms: 0,
+            updated_ms: 0,
+        }
+    };
+    assert!(decode::<WalletRow>(&encode(&row(2, count::MAX))).is_ok());
+    assert!(decode::<WalletRow>(&encode(&row(2, u64::MAX))).is_err());
+    assert!(decode::<WalletRow>(&encode(&row(u64::MAX, 0))).is_err());
 }

@@ -9,12 +9,14 @@ use types::sealed::Sealed;
 use types::tree::Frontier;
 
 use super::Ring;
+use crate::codec;
 use crate::digest::PairHash;
 
 /// A wallet's head and counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletRow {
     /// The present head.
+    #[serde(deserialize_with = "codec::count::head")]
     pub head: SignedHead,
     /// The tree over the hashes of all heads, the present one included: what the next head's
     /// `history` must be the root of.
@@ -24,6 +26,7 @@ pub struct WalletRow {
     /// How many records there are.
     pub records: u32,
     /// How many bytes their envelopes have together, as the device sealed them.
+    #[serde(deserialize_with = "codec::count::any")]
     pub bytes: u64,
     /// Which tombstones are kept.
     pub tombstones: Ring,
