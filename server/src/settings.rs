@@ -36,9 +36,12 @@ pub type Setting<T> = Spanned<T>;
 pub struct Settings {
     /// What this node does in the groups it belongs to.
     pub role: Setting<RoleSetting>,
-    /// Where the node keeps its log and its state. One node, one directory.
+    /// Where the node keeps its log and its state. One node, one directory. From an empty one the
+    /// node comes back by itself, under a new id, if `seeds` name other nodes; one that an operator
+    /// removed has to join anew.
     pub data_dir: Setting<PathBuf>,
-    /// Peer addresses of other nodes, asked at start whether the cluster still knows this one.
+    /// Peer addresses of other nodes, asked at start whether the cluster still knows this one, and
+    /// for a new place if its directory is empty or in quarantine.
     pub seeds: Setting<Vec<String>>,
     /// Where the node listens.
     pub listen: ListenSettings,
