@@ -28,7 +28,8 @@ use self::problem::Problem;
 use self::routes::{Answer, ROUTES, Route, Verb};
 use crate::door::{self, Asked, Door};
 use crate::grpc::{MESSAGE_MAX, SMALL_MESSAGE_MAX};
-use crate::methods::Method;
+use crate::methods::{Class, Method};
+use crate::policy::Limits;
 use crate::shed::body::refusal_in;
 use crate::trace::{Surface, incoming};
 use crate::vault::{Code, VaultError};
@@ -49,6 +50,11 @@ mod strict;
 const JSON_TIMES: usize = 5;
 /// The largest body. Bytes take four thirds of their length in base64url.
 const BODY_MAX: usize = MESSAGE_MAX / 3 * 4 + SMALL_MESSAGE_MAX;
+
+const _: () = assert!(
+    JSON_TIMES * BODY_MAX <= Class::Write.share(Limits::REQUEST_BYTES_MIN),
+    "the largest push finds room in the least memory that may be set"
+);
 
 /// Why the schema cannot be offered as JSON.
 #[derive(Debug, thiserror::Error)]

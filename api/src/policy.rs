@@ -82,7 +82,7 @@ pub struct Limits {
     pub requests: usize,
     /// Of them from one address; of IPv6, from one network of 64 bits.
     pub requests_per_address: usize,
-    /// Bytes of memory that these requests may take. The largest one takes about 20 MiB.
+    /// Bytes of memory that these requests may take; at least [`Limits::REQUEST_BYTES_MIN`].
     pub request_bytes: usize,
     /// Requests that other nodes passed on, under way.
     pub forwarded: usize,
@@ -128,6 +128,12 @@ pub struct Limits {
     pub challenges: usize,
     /// Proofs remembered within their window.
     pub proofs: usize,
+}
+
+impl Limits {
+    /// The least of [`Limits::request_bytes`] with which every request finds room while there is no
+    /// other: the largest one, a push by HTTP, takes 42 MiB, and pushes may take fourteen sixteenths.
+    pub const REQUEST_BYTES_MIN: usize = 48 << 20;
 }
 
 impl Default for Limits {

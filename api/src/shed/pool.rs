@@ -28,7 +28,7 @@ pub(crate) struct Permit {
 
 impl Class {
     /// How much of `limit` requests of this class may take: the more urgent ones always find the rest.
-    const fn share(self, limit: usize) -> usize {
+    pub(crate) const fn share(self, limit: usize) -> usize {
         let parts = match self {
             Self::Read => 12,
             Self::Write => 14,

@@ -13,8 +13,12 @@ use std::time::Duration;
 const RECOVERY_BURST: u32 = 5;
 /// The same of refusals.
 const REFUSAL_BURST: u32 = 10;
-/// The memory that the largest push may need, in MiB.
-const LARGEST_MIB: u64 = 32;
+/// The least memory for the requests of clients, in MiB: the largest, a push by HTTP, takes 42, and pushes
+/// may take fourteen sixteenths.
+const REQUESTS_MIN_MIB: u64 = (api::Limits::REQUEST_BYTES_MIN >> 20) as u64;
+/// The least memory for what goes on from there, in MiB: a push is a message of up to 6.25, held twice where it
+/// was passed on, and of commands that wait one group may take half.
+const MIN_MIB: u64 = 32;
 
 impl Checker<'_> {
     pub(super) fn limits(
@@ -25,7 +29,7 @@ impl Checker<'_> {
         Ok(Limits {
             public: self.connections(written, drain)?,
             requests: self.requests(written)?,
-            proposal_bytes: self.mib("limits.proposals_mib", &written.proposals_mib)?,
+            proposal_bytes: self.mib("limits.proposals_mib", &written.proposals_mib, MIN_MIB)?,
         })
     }
 
@@ -58,14 +62,18 @@ impl Checker<'_> {
         Ok(api::Limits {
             requests: self.places("limits.requests", &written.requests)?,
             requests_per_address: self.places("limits.requests_per_address", per_address)?,
-            request_bytes: self.mib("limits.request_mib", &written.request_mib)?,
+            request_bytes: self.mib(
+                "limits.request_mib",
+                &written.request_mib,
+                REQUESTS_MIN_MIB,
+            )?,
             refusals_per_address: Rate {
                 burst: refusals.saturating_mul(REFUSAL_BURST),
                 every: Duration::from_secs(1) / refusals,
             },
             deadline_max: self.ms("limits.request_ms", &written.request_ms, 100..=MS_MAX)?,
             forwarded: self.places("limits.forwarded", &written.forwarded)?,
-            forwarded_bytes: self.mib("limits.forwarded_mib", &written.forwarded_mib)?,
+            forwarded_bytes: self.mib("limits.forwarded_mib", &written.forwarded_mib, MIN_MIB)?,
             pushes_per_wallet: self
                 .places("limits.pushes_per_wallet", &written.pushes_per_wallet)?,
             pulls: self.places("limits.pulls", &written.pulls)?,
@@ -77,7 +85,7 @@ impl Checker<'_> {
                 0..=1_000_000,
             )?,
             reads_per_member: self.places("limits.reads_per_member", &written.reads_per_member)?,
-            stream_bytes: self.mib("limits.stream_mib", &written.stream_mib)?,
+            stream_bytes: self.mib("limits.stream_mib", &written.stream_mib, MIN_MIB)?,
             stall_max: self.ms("limits.stall_ms", &written.stall_ms, 100..=MS_MAX)?,
             admin_requests: self.places("limits.operators", &written.operators)?,
             recovery: Rate {
@@ -96,8 +104,13 @@ impl Checker<'_> {
         self.count(key, setting, 1..=1_000_000)
     }
 
-    fn mib(&self, key: &'static str, setting: &Setting<u64>) -> Result<usize, ConfigError> {
-        Ok(self.count(key, setting, LARGEST_MIB..=1 << 20)? << 20)
+    fn mib(
+        &self,
+        key: &'static str,
+        setting: &Setting<u64>,
+        least: u64,
+    ) -> Result<usize, ConfigError> {
+        Ok(self.count(key, setting, least..=1 << 20)? << 20)
     }
 
     fn rate(&self, key: &'static str, setting: &Setting<u64>) -> Result<u32, ConfigError> {

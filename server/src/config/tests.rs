@@ -110,6 +110,19 @@ fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
 }
 
 #[test]
+fn the_memory_for_requests_has_room_for_the_largest_one() {
+    let written = written();
+    let with = |mib: u64| written.check(|text| format!("{text}\n[limits]\nrequest_mib = {mib}\n"));
+    let least = with(48).unwrap().limits.requests.request_bytes;
+    assert_eq!(least, api::Limits::REQUEST_BYTES_MIN);
+    let refusal = with(47).unwrap_err();
+    assert!(
+        refusal.contains("limits.request_mib is 47; allowed: a whole number from 48"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn a_secret_that_others_can_read_is_refused() {
     let written = written();
     for file in ["node.key", "epoch.key", "registration.token"] {

@@ -241,7 +241,8 @@ pub struct LimitSettings {
     pub requests: Setting<u64>,
     /// Of them from one address. To be raised where many callers come through one proxy.
     pub requests_per_address: Setting<u64>,
-    /// Memory that requests may take, in MiB. The largest push takes up to 25.
+    /// Memory that requests may take, in MiB, at least 48. The largest request takes up to 19 by gRPC
+    /// and 42 by HTTP.
     pub request_mib: Setting<u64>,
     /// Requests of one address that may be refused in a second for what they are or who sends them;
     /// ten times as many in a burst. Whoever had more waits.

@@ -99,7 +99,7 @@ async fn with_little_memory_nothing_acknowledged_is_lost() {
     let plan = Plan::of(1)
         .setting("memory.block_cache_mib", 8)
         .setting("memory.write_buffer_mib", 8)
-        .setting("limits.request_mib", 32)
+        .setting("limits.request_mib", 48)
         .setting("limits.forwarded_mib", 32)
         .setting("limits.proposals_mib", 32)
         .setting("limits.stream_mib", 32);
