@@ -40,11 +40,11 @@ unit:
 	@bash xtask/setup.sh test
 	$(CARGO) test --release --locked --workspace --no-fail-fast
 
-fuzz-slice: setup # a minute of all targets together, the same inputs each time
+fuzz-slice: setup # a minute and a half of all targets together, the same inputs each time
 	@bash xtask/fuzz.sh slice
 
 fuzz: setup ## an hour of fuzzing; SECONDS_EACH=N for another time for each target
-	@bash xtask/fuzz.sh $(or $(SECONDS_EACH),514)
+	@bash xtask/fuzz.sh $(or $(SECONDS_EACH),327)
 
 jepsen-slice: setup # each nemesis for 15 s, with seeds whose faults leave time to work: about 5 minutes
 	@bash xtask/setup.sh test

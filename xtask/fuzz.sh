@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the targets of fuzz/ with libFuzzer on the stable toolchain.
 #
-#   xtask/fuzz.sh slice                  about a minute for all: from the frozen seeds, the same inputs each time
+#   xtask/fuzz.sh slice                  90 seconds for all: from the frozen seeds, the same inputs each time
 #   xtask/fuzz.sh SECONDS [TARGET...]    so long for each; what is learned stays in the user's cache
 #
 # The crates of this workspace, and they alone, are compiled with coverage counters. An input that
