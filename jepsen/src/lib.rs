@@ -11,6 +11,7 @@
 //! | [`net`] | the network between nodes and clients, and what happens on it |
 //! | [`inject`] | what is done to single nodes: disks, calls, bytes, clocks, rations |
 //! | [`world`] | the cluster of a run, in its network, on its disks |
+//! | [`program`] | the `holdfast` that is run |
 //! | [`nemesis`] | faults: planned from a seed, put in, taken back |
 //! | [`workload`] | what clients do |
 //! | [`run`] | one run, from the first process to the verdict |

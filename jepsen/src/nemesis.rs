@@ -36,7 +36,7 @@ pub enum Nemesis {
     Pause,
     /// Power is lost: whatever was not synced is gone.
     Power,
-    /// Wall clocks jump and drift.
+    /// Wall clocks jump and drift. Monotonic clocks go at the right speed: only where they begin is changed.
     Clock,
     /// Disks are full, slow, or fail.
     Disk,
