@@ -1,4 +1,4 @@
-//! Envelopes: the one way in which anything is sealed under a symmetric key (FORMAT S6).
+//! Envelopes: the one way in which anything is sealed under a symmetric key (docs/formats.md, Envelope).
 //!
 //! ```text
 //! Envelope = header 68 ‖ salt 32 ‖ commit 32 ‖ ciphertext ‖ tag 16

@@ -93,7 +93,7 @@ def hpke_open(scalar, recipient, enc, info, ct):
     secret = lextract(HPKE, shared, b"secret", b"")
     return gcm_open(lexpand(HPKE, secret, b"key", context, 32), lexpand(HPKE, secret, b"base_nonce", context, 12), ct, b"")
 
-# --- S2 Member, S6 Seal and Envelope, S7 codes, S8 Challenge ---
+# --- Member, Seal and Envelope, Recovery code, Challenge ---
 def read_cost(r): need(65536 <= r.num(4) <= 1 << 20 and 3 <= r.num(4) <= 16 and r.num(4) == 4)
 
 def read_member(r):
@@ -180,7 +180,7 @@ def check_challenge(data, member, signature):
     r.end()
     verify(member["sign"], b"challenge", data, signature)
 
-# --- S3 Link, S4 Authority ---
+# --- Link, and who may sign what ---
 def read_link(data):
     r = Reader(data)
     r.opening(b"HFln")
@@ -266,7 +266,7 @@ def admit(state, link, signatures):
     state.update(n=link["n"] + 1, last=tagged(b"link", link["bytes"]))
     return state
 
-# --- S5 Head and commit ---
+# --- Head and commit ---
 def tree(leaves):  # RFC 6962, 2.1
     if not leaves: return sha(b"")
     if len(leaves) == 1: return sha(b"\0" + leaves[0])

@@ -1,4 +1,4 @@
-//! Whether a commit may follow what is stored (FORMAT S5).
+//! Whether a commit may follow what is stored; heads are drawn in docs/formats.md, Head.
 //!
 //! Promises: the same answer on the server that stores it and on a client that wants to know beforehand;
 //! nothing is read but the arguments. What is accepted continues the chain of heads, the chain of links and

@@ -1,4 +1,4 @@
-//! Whether what a server gives in a pull may follow what a client holds (FORMAT S5).
+//! Whether what a server gives in a pull may follow what a client holds; heads are drawn in docs/formats.md, Head.
 //!
 //! Promises: what is followed descends from what was held, by a history that contains it; links and members
 //! are authorised by the same code as on the server; no record went back to an older version, changed

@@ -1,7 +1,7 @@
 //! Who belongs to a wallet, after a chain of links.
 //!
-//! Promises: a link is admitted only if FORMAT's rules of the chain (S3) and of authority (S4) allow it on
-//! the members before it; a refused link changes nothing. Server and client run the same code.
+//! Promises: a link is admitted only if the rules of the chain and of authority (docs/formats.md, Link) allow
+//! it on the members before it; a refused link changes nothing. Server and client run the same code.
 //!
 //! Not here: whether signatures verify. Their keys are here, though: a member's keys never change and no
 //! member is forgotten, so the membership after a link knows the key of everyone who had to sign it.

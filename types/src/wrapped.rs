@@ -1,4 +1,4 @@
-//! The wallet key as it is sealed to one member (FORMAT calls it Seal).
+//! The wallet key as it is sealed to one member (docs/formats.md, Seal).
 //!
 //! ```text
 //! Seal = MemberId 16 ‖ suite u16 ‖ len u16 = 113 ‖ enc 65 ‖ ct 48

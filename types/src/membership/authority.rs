@@ -1,4 +1,4 @@
-//! Authority: which kind of member may sign which change (FORMAT S4).
+//! Authority: which kind of member may sign which change (docs/formats.md, Link).
 //!
 //! | signer | may |
 //! |---|---|

@@ -225,7 +225,7 @@ fn nothing_follows_an_erasure() {
     }
 }
 
-/// FORMAT S4 in full: each kind of signer against each change, with and without a recovery code in the
+/// The table of docs/formats.md, Link, in full: each kind of signer against each change, with and without a recovery code in the
 /// wallet's past.
 #[test]
 fn authority_is_the_matrix() {

@@ -1,7 +1,7 @@
 //! Random histories, and a model that says what each command must be answered.
 //!
-//! The model is a list of the states every wallet went through, kept by the rules as the design
-//! words them and not as the store codes them: no rows, no batches, no digests.
+//! The model is a list of the states every wallet went through, kept by the rules as they are promised and
+//! not as the store codes them: no rows, no batches, no digests.
 
 use std::collections::{BTreeMap, VecDeque};
 
