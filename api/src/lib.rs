@@ -6,9 +6,10 @@
 //! server's own; every refusal has a stable code and says whether a retry is safe.
 //!
 //! ```text
-//! request ─► door ─► grpc ─► vault ─► raft        door: room, deadline, session or certificate
-//!                     │        └────► seal        vault: one use case, one file, free of transport
-//!                     └─► forward ─► the leader's grpc, once
+//! gRPC ─────────► door ─► grpc ─► vault ─► raft    door: room, deadline, session or certificate
+//! JSON ─► http ─────┘      │        └────► seal    http: each route asks one method of grpc, behind the door
+//!                          │                       vault: one use case, one file, free of transport
+//!                          └─► forward ─► the leader's grpc, once
 //! ```
 //!
 //! [`Service`] ties it together and gives out routes; who serves them is not decided here. Not here

@@ -2,10 +2,10 @@
 //!
 //! To every peer a node keeps a connection for control (votes, heartbeats, read indexes of all
 //! groups), one for log entries and, while it is needed, one for a snapshot, so that bulk never
-//! starves heartbeats; each announces its use in TLS SNI (`control`, `log`, `snapshot`, `forward`),
-//! where a network can tell them apart. All are mutually authenticated: the certificate names the
-//! machine, and the first frame both ways says which cluster, node and incarnation is meant
-//! ([`handshake`]).
+//! starves heartbeats; each announces its use in TLS SNI (`control`, `log`, `snapshot`, `forward`, and
+//! `greeting` between nodes that do not know each other yet), where a network can tell them apart. All are
+//! mutually authenticated: the certificate names the machine, and the first frame both ways says which
+//! cluster, node and incarnation is meant ([`handshake`]).
 //!
 //! [`link`] keeps a connection standing, [`control`] and [`session`] speak over it, [`network`] is
 //! openraft's way in; [`server`] is the other end. [`acknowledged`] remembers what each peer said that

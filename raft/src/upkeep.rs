@@ -3,6 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | [`health`] | nodes tell each other once a second how their disks are; one that is full or slow does not lead |
+//! | [`latency`] | how long the node's own syncs take |
 //! | [`disk`] | the reserve: below it a node takes no pushes |
 //! | [`digests`] | replicas compare their states; an odd one is fenced |
 //! | [`scrub`] | a node reads its own disk again and again, and compares it with what was applied |

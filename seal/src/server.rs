@@ -1,7 +1,7 @@
 //! The server's own layer of keys: what it seals a second time, and how it opens that again.
 //!
 //! ```text
-//! file, passphrase or HSM ─► epoch key ─ wraps ─► data key of a wallet ─ seals ─► outer envelopes
+//!      file or passphrase ─► epoch key ─ wraps ─► data key of a wallet ─ seals ─► outer envelopes
 //!                                └─► session MAC key                └─► audit tokens
 //! ```
 //!

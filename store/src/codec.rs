@@ -5,8 +5,8 @@
 //!
 //! bincode 2 in its standard configuration (little-endian, variable-length integers) is the present
 //! encoding of version 1. It is unmaintained, so nothing outside this file may name it, and the way
-//! out is kept open: `tests/store/formats/independent.rs` reads and writes every frozen value with a decoder of its own
-//! of some hundred lines and gets the same bytes. A successor replaces this file, not the data.
+//! out is kept open: `tests/store/formats/independent.rs` reads and writes every frozen value with a decoder of
+//! its own of some hundred lines and gets the same bytes. A successor replaces this file, not the data.
 //!
 //! Fields and enum variants are only ever appended under a new version: see [`crate::formats`].
 

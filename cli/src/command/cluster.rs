@@ -1,4 +1,5 @@
-//! `holdfast cluster new`: everything a cluster on real hosts starts from.
+//! `holdfast cluster`: everything a cluster on real hosts starts from (`new`), one more machine or operator for it
+//! (`add`, `operator`), and certificates anew (`renew`).
 
 use crate::{failure::Failure, output::Output, passphrase::new_passphrase};
 use clap::Subcommand;

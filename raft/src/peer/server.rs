@@ -1,10 +1,12 @@
 //! The other end of every link: what peers ask of this node.
 //!
-//! Nothing is answered before the greeting holds, except who is there ([`Identify`] and [`Adopt`] are
-//! for nodes that do not know each other yet, and still need a certificate of the cluster).
+//! Nothing is answered before the greeting holds, except who is there and who belongs here ([`Identify`],
+//! [`Adopt`] and [`Rejoin`] are for nodes that do not know each other yet, and still need a certificate of
+//! the cluster).
 //!
 //! [`Identify`]: proto::peer::IdentifyRequest
 //! [`Adopt`]: proto::peer::AdoptRequest
+//! [`Rejoin`]: proto::peer::RejoinRequest
 
 use std::pin::Pin;
 use std::sync::Arc;

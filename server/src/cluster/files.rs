@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/ca.pem  ca.key                    the authority; the key belongs offline once all is set up
 //! DIR/operator.pem  operator.key        what `holdfast admin` shows
+//! DIR/operator-NAME.pem, .key           the same for each further operator
 //! DIR/NAME/config.toml                  what `holdfast node --config` reads
 //! DIR/NAME/ca.pem  node.pem  node.key   who the node is, and whom it believes
 //! DIR/NAME/epoch.key                    the same on every node

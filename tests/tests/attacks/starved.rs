@@ -1,4 +1,4 @@
-//! Nodes that have too little: files, memory, a processor.
+//! Nodes that have too little: files, memory.
 
 use client::Record;
 use server::cluster::{Cluster, Scratch};
