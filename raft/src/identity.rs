@@ -103,10 +103,10 @@ pub enum IdentityError {
         /// This node's id.
         node: NodeId,
     },
-    /// The cluster knows this name with another directory.
+    /// The cluster knows this node with another directory.
     #[error(
-        "the cluster at {peer} knows the node {name} with another directory (node {node}); \
-         an empty directory must not take its place: remove node {node} first, then let this one join"
+        "the cluster at {peer} knows {name} (node {node}) with another directory than this one: bring that one \
+         back, or begin with an empty one, from which the machine comes back under a new id"
     )]
     NameTaken {
         /// Who said so.

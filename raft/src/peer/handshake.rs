@@ -1,8 +1,9 @@
 //! Who is speaking to whom: checked in both directions before anything else is said.
 //!
 //! A node is the same as before only if its certificate names it, and its cluster, id and
-//! incarnation are those that the registry knows. A wiped directory fails on the incarnation, a
-//! stranger on the certificate, a node of another cluster on the cluster.
+//! incarnation are those that the registry knows. Another directory under the same id fails on the
+//! incarnation, a stranger on the certificate, a node of another cluster on the cluster. An empty directory
+//! has no id to greet with: it asks for a new one ([`crate::membership::rejoin`]).
 
 use bytes::Bytes;
 use proto::peer::Hello;
@@ -46,10 +47,10 @@ pub enum HelloError {
         /// The machine that spoke.
         found: String,
     },
-    /// A new directory under an old name.
+    /// Another directory under an id that is given.
     #[error(
-        "node {0} has another directory than the registry knows; a wiped directory must not come back \
-         under the old id: remove the node and let it join anew"
+        "node {0} has another directory than the registry knows: bring that one back, or begin with an \
+         empty one, from which the machine comes back under a new id"
     )]
     OtherIncarnation(NodeId),
 }
