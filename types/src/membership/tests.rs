@@ -225,8 +225,8 @@ fn nothing_follows_an_erasure() {
     }
 }
 
-/// The table of docs/formats.md, Link, in full: each kind of signer against each change, with and without a recovery code in the
-/// wallet's past.
+/// The table of docs/formats.md, Link, in full: each kind of signer against each change, with and without a
+/// recovery code in the wallet's past.
 #[test]
 fn authority_is_the_matrix() {
     use MemberKind::{Device, Passphrase, RecoveryCode, Revoker};
