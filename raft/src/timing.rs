@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use openraft::{Config, SnapshotPolicy, StepDownPolicy};
 
+/// The longest time that a follower may wait before it stands for election.
+const ELECTION_MAX_MS: u128 = 600_000;
+
 /// Times and log lengths, checked against each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -29,6 +32,14 @@ pub enum TimingError {
         election_min_ms: u128,
         /// Heartbeat, milliseconds.
         heartbeat_ms: u128,
+    },
+    /// What is told to wait for hours is not there for anybody, and sums of such times have an end.
+    #[error(
+        "election_max ({election_max_ms} ms) must be at most ten minutes ({ELECTION_MAX_MS} ms)"
+    )]
+    TooLong {
+        /// Longest election time, milliseconds.
+        election_max_ms: u128,
     },
     /// Without a spread, candidates stand at the same moment and split the vote.
     #[error(
@@ -81,6 +92,9 @@ impl Timing {
             (election_min.as_millis(), election_max.as_millis());
         if !(20..=10_000).contains(&heartbeat_ms) {
             return Err(TimingError::Heartbeat { heartbeat_ms });
+        }
+        if election_max_ms > ELECTION_MAX_MS {
+            return Err(TimingError::TooLong { election_max_ms });
         }
         if election_min_ms < 3 * heartbeat_ms {
             return Err(TimingError::ElectionTooShort { election_min_ms, heartbeat_ms });

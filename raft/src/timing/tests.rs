@@ -42,8 +42,19 @@ fn relations_are_checked() {
     assert!(matches!(refused(100, 299, 500, 10_000), TimingError::ElectionTooShort { .. }));
     assert!(matches!(refused(100, 300, 399, 10_000), TimingError::NoSpread { .. }));
     assert!(matches!(refused(100, 300, 200, 10_000), TimingError::NoSpread { .. }));
+    assert!(matches!(refused(100, 300, 600_001, 10_000), TimingError::TooLong { .. }));
+    assert!(matches!(refused(100, 300, 1 << 63, 10_000), TimingError::TooLong { .. }));
     assert!(matches!(refused(19, 300, 500, 10_000), TimingError::Heartbeat { .. }));
     assert!(matches!(refused(100, 300, 500, 99), TimingError::SnapshotEvery { .. }));
+}
+
+/// Every time that is made of them can be told, also of the longest.
+#[test]
+fn the_longest_times_have_sums() {
+    let timing = Timing::new(ms(10_000), ms(30_000), ms(600_000), 10_000_000).unwrap();
+    assert_eq!(timing.propose_deadline(), 8 * ms(600_000));
+    assert!(timing.append_deadline() <= timing.propose_deadline());
+    timing.openraft("test").validate().unwrap();
 }
 
 /// Whatever is accepted here, openraft accepts too.

@@ -276,6 +276,7 @@ impl Checker<'_> {
                 let (key, setting) = match error {
                     TimingError::Heartbeat { .. } => ("raft.heartbeat_ms", heartbeat),
                     TimingError::ElectionTooShort { .. } => ("raft.election_min_ms", election_min),
+                    TimingError::TooLong { .. } => ("raft.election_max_ms", election_max),
                     TimingError::NoSpread { .. } => ("raft.election_max_ms", election_max),
                     TimingError::SnapshotEvery { .. } => ("raft.snapshot_entries", entries),
                 };

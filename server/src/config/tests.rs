@@ -66,7 +66,7 @@ fn a_written_configuration_is_accepted_and_complete() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
     let written = written();
-    let changes: [&dyn Fn(String) -> String; 21] = [
+    let changes: [&dyn Fn(String) -> String; 24] = [
         &|text| text.replace("127.0.0.1:7601", "127.0.0.1:7600"),
         &|text| text.replace("public = \"127.0.0.1:7600\"", "public = \"localhost\""),
         &|text| text.replace("public = \"127.0.0.1:7600\"", "public = \"127.0.0.1:0\""),
@@ -82,6 +82,9 @@ fn what_does_not_fit_is_refused_with_its_line_and_what_is_allowed() {
         &|text| format!("{text}\n[raft]\nheartbeat_ms = 5\n"),
         &|text| format!("{text}\n[raft]\nheartbeat_ms = 150\n"),
         &|text| format!("{text}\n[raft]\nelection_max_ms = 300\n"),
+        &|text| format!("{text}\n[raft]\nelection_max_ms = 9223372036854775808\n"),
+        &|text| format!("{text}\n[raft]\nelection_max_ms = 9223372036854775807\n"),
+        &|text| format!("{text}\n[raft]\nelection_max_ms = 600001\n"),
         &|text| format!("{text}\n[raft]\nsnapshot_entries = 1\n"),
         &|text| format!("{text}\n[memory]\nblock_cache_mib = 1\n"),
         &|text| text.replace("seeds = []", "seeds = [\"a:1\", \"b\"]"),
