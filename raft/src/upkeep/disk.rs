@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::fs::StatVfs;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use crate::host::offload;
 use crate::node::{Inner, Node};
@@ -17,13 +19,18 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Bytes free for this user, and in all.
 fn room(directory: &Path) -> std::io::Result<(u64, u64)> {
-    let found = rustix::fs::statvfs(directory)?;
-    Ok((found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize))
+    Ok(bytes(&rustix::fs::statvfs(directory)?))
+}
+
+/// What a file system says of itself; some that are not on a disk say more than there are bytes.
+fn bytes(found: &StatVfs) -> (u64, u64) {
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    (bytes(found.f_bavail), bytes(found.f_blocks))
 }
 
 /// What must stay free of `total` bytes.
 fn reserve(upkeep: &Upkeep, total: u64) -> u64 {
-    upkeep.reserve_bytes.min(total / 100 * upkeep.reserve_percent)
+    upkeep.reserve_bytes.min((total / 100).saturating_mul(upkeep.reserve_percent))
 }
 
 impl Node {
@@ -36,20 +43,36 @@ impl Node {
 pub(super) fn start(node: &Arc<Inner>) {
     let own = node.clone();
     node.spawn(async move {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            looks.tick().await;
-            let directory = own.config.directory.clone();
-            let Ok(found) = offload(own.engine.blocks(), move || room(&directory)).await else {
-                return;
-            };
-            match found {
-                Ok((free, total)) => own.note_room(free, reserve(&own.config.upkeep, total)),
-                Err(error) => tracing::warn!(%error, "how much room the disk has cannot be seen"),
-            }
-        }
+        let directory = own.config.directory.clone();
+        let look = move || room(&directory);
+        watch(own.engine.blocks(), &own.stopping, look, |free, total| {
+            own.note_room(free, reserve(&own.config.upkeep, total));
+        })
+        .await;
     });
+}
+
+/// Looks until the node stops. A look that failed is followed by another one: who stopped looking would
+/// take pushes until the disk is full, or refuse them for ever.
+async fn watch(
+    blocks: bool,
+    stopping: &CancellationToken,
+    look: impl Fn() -> std::io::Result<(u64, u64)> + Clone + Send + 'static,
+    mut note: impl FnMut(u64, u64),
+) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let found = offload(blocks, look.clone()).await;
+        if stopping.is_cancelled() {
+            return;
+        }
+        match found.flatten() {
+            Ok((free, total)) => note(free, total),
+            Err(error) => tracing::warn!(%error, "how much room the disk has cannot be seen"),
+        }
+    }
 }
 
 impl Inner {
@@ -74,6 +97,10 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     #[test]
@@ -82,5 +109,35 @@ mod tests {
         assert_eq!(reserve(&upkeep, 1 << 40), 1 << 30);
         assert_eq!(reserve(&upkeep, 100 << 20), 5 << 20);
         assert_eq!(reserve(&Upkeep { reserve_bytes: 0, ..upkeep }, 1 << 40), 0);
+    }
+
+    #[test]
+    fn a_file_system_without_end_has_room() {
+        let mut found = rustix::fs::statvfs("/").unwrap();
+        (found.f_bavail, found.f_blocks, found.f_frsize) = (u64::MAX, u64::MAX, 4096);
+        let (free, total) = bytes(&found);
+        let upkeep = Upkeep::default();
+        assert!(free > reserve(&Upkeep { reserve_bytes: u64::MAX, ..upkeep }, total) / 100);
+        assert_eq!(reserve(&upkeep, total), upkeep.reserve_bytes);
+    }
+
+    /// Both ways in which a look fails: the system refuses, and the thread that looks dies.
+    #[tokio::test]
+    async fn a_look_that_failed_is_followed_by_another() {
+        let looked = Arc::new(AtomicUsize::new(0));
+        let (count, stopping) = (looked.clone(), CancellationToken::new());
+        let look = move || match count.fetch_add(1, Ordering::Relaxed) {
+            0 => panic!("as a look may"),
+            1 => Err(std::io::ErrorKind::PermissionDenied.into()),
+            _ => Ok((7, 9)),
+        };
+        let mut seen = None;
+        watch(true, &stopping, look, |free, total| {
+            seen = Some((free, total));
+            stopping.cancel();
+        })
+        .await;
+        assert_eq!(seen, Some((7, 9)));
+        assert!(looked.load(Ordering::Relaxed) >= 3);
     }
 }
