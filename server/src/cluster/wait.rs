@@ -136,10 +136,13 @@ impl Cluster {
 }
 
 /// The group that a wallet falls into in a cluster whose slots were never moved: bootstrap gives each
-/// wallet group the same share of them, in order.
+/// wallet group the same share of them, in order. A cluster without wallet groups counts as one with one:
+/// there is none, and what is asked about it has no answer.
 pub fn group_of(wallet: &WalletId, wallet_groups: u32) -> u32 {
-    let slots_before = (u32::from(Slot::of(wallet).get()) + 1) * wallet_groups - 1;
-    GroupId::FIRST_WALLET.0 + slots_before / u32::from(Slot::COUNT)
+    let slots_up_to = (u64::from(Slot::of(wallet).get()) + 1) * u64::from(wallet_groups.max(1));
+    let before = (slots_up_to - 1) / u64::from(Slot::COUNT);
+    // The quotient is below the number of groups, and so fits.
+    GroupId::FIRST_WALLET.0.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))
 }
 
 /// Looks at a condition until it says `None`; what it says instead is what was last seen. A node
@@ -179,4 +182,33 @@ fn differences(one: &Option<View>, other: &Option<View>) -> String {
         .map(|((group, a, _), (_, b, _))| format!("group {group} at {a} here and at {b} there"))
         .collect();
     format!("two replicas differ: {}", odd.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use types::LinkHash;
+
+    #[test]
+    fn every_number_of_groups_has_an_answer() {
+        let wallets = [WalletId::ZERO, WalletId::from_bytes([0xff; WalletId::LEN])];
+        for wallet in &wallets {
+            for groups in [0, 1, 4, 4096] {
+                assert!((2..=2 + groups.max(1)).contains(&group_of(wallet, groups)), "{groups}");
+            }
+            assert!(group_of(wallet, u32::MAX) >= 2);
+        }
+        let shares = (0..4).map(|n| group_of(&wallet_in(n * 1024), 4)).collect::<Vec<_>>();
+        assert_eq!(shares, [2, 3, 4, 5]);
+    }
+
+    /// Some wallet of a slot.
+    fn wallet_in(slot: u16) -> WalletId {
+        let genesis =
+            |n: u64| LinkHash::from_bytes([n.to_be_bytes(); 4].concat().try_into().unwrap());
+        let mut wallets = (0..).map(|n| WalletId::of_genesis(0, &genesis(n)));
+        wallets.find(|wallet| Slot::of(wallet).get() == slot).unwrap()
+    }
 }
