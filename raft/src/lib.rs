@@ -21,6 +21,7 @@
 //! Left out: what commands mean (`store`), who may ask for them (`api`), and openraft's types, which
 //! do not leave this crate.
 
+mod bounds;
 pub mod certificate;
 mod config;
 mod durable;

@@ -12,12 +12,14 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
+use store::engine::DiskError;
 use store::{Column, Engine, Fault, Machine, SnapshotError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Span;
 use types::GroupId;
 
+use crate::bounds;
 use crate::evidence;
 use crate::fatal::{End, FatalSignal};
 use crate::host::offload;
@@ -26,8 +28,8 @@ use crate::metrics::GroupMetrics;
 use crate::snapshot::{MetaOnly, SnapshotData};
 use crate::trace::Trace;
 use crate::types::{
-    Entry, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, log_id,
-    position,
+    Entry, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, lawful_log_id,
+    log_id, position,
 };
 use crate::upkeep::digests::Checkpoints;
 
@@ -61,6 +63,7 @@ impl Cell {
         fatal: FatalSignal,
     ) -> Result<Arc<Self>, Fault> {
         let machine = Machine::open(engine.clone(), group)?;
+        check_places(machine.applied())?;
         let applied = watch::Sender::new(machine.applied().position);
         let machine = Mutex::new(machine);
         let sending = Arc::default();
@@ -229,6 +232,16 @@ fn to_store(entry: Entry) -> store::Entry {
         }
     };
     store::Entry { position: position(&entry.log_id), payload }
+}
+
+/// Refuses a state that says to stand where nothing can: openraft would count on from there.
+fn check_places(applied: store::Applied) -> Result<(), Fault> {
+    let places = [applied.position, applied.membership.map(|(at, _)| at)];
+    if places.iter().flatten().all(|at| lawful_log_id(at).is_some()) {
+        return Ok(());
+    }
+    let source = DiskError::damage(bounds::BEYOND);
+    Err(Fault::Disk { action: "decode the place of the state in", column: Column::State, source })
 }
 
 /// What openraft calls the meta of a snapshot that stands where `applied` says.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 pub(crate) use config::TypeConfig;
 
+use crate::bounds;
 use crate::trace::Trace;
 
 #[allow(deprecated)] // openraft's macro names its own re-export of the tokio runtime.
@@ -85,6 +86,12 @@ pub(crate) fn position(id: &LogId) -> store::Position {
 /// openraft's name for a place in the log.
 pub(crate) fn log_id(position: &store::Position) -> LogId {
     LogId::new(leader_id(position.term, position.leader), position.index)
+}
+
+/// As [`log_id`], of a place that was read or received: none if there is no such place.
+pub(crate) fn lawful_log_id(position: &store::Position) -> Option<LogId> {
+    let lawful = bounds::is_lawful(position.term) && bounds::is_lawful(position.index);
+    lawful.then(|| log_id(position))
 }
 
 /// The leadership that wrote an entry.

@@ -5,6 +5,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::bounds;
+
 /// Why bytes from a disk or a peer are not what they should be. Holds no content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("decode {what}, byte {at}: {problem}")]
@@ -91,6 +93,16 @@ impl Reader {
 
     pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
         Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    /// A term or an index: eight bytes, below the bound of all of them.
+    pub(crate) fn ordinal(&mut self) -> Result<u64, DecodeError> {
+        let at = self.at;
+        Some(self.u64()?).filter(|number| bounds::is_lawful(*number)).ok_or(DecodeError {
+            what: self.what,
+            at,
+            problem: bounds::BEYOND,
+        })
     }
 
     /// 0 or 1.

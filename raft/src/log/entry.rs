@@ -1,6 +1,7 @@
 //! What stands in the log: entries, votes, positions, memberships, drawn byte by byte.
 //!
-//! All numbers are big-endian. The first byte of every stored value is its version.
+//! All numbers are big-endian; terms and indexes have a bound (`bounds`). The first byte of every
+//! stored value is its version.
 //!
 //! ```text
 //! entry       1 version = 1 | 1 kind | 8 term | 8 leader | payload to the end     (index: in the key)
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use openraft::EntryPayload;
 
+use crate::bounds;
 use crate::types::{CommandBytes, Entry, LogId, Membership, Payload, Replica, Vote, leader_id};
 use crate::wire::{DecodeError, Reader, Writer};
 
@@ -73,7 +75,10 @@ pub(crate) fn decode_entry(index: u64, value: Bytes) -> Result<Entry, DecodeErro
     let mut reader = Reader::new("log entry", value);
     reader.version(VERSION)?;
     let kind = reader.u8()?;
-    let leader = leader_id(reader.u64()?, reader.u64()?);
+    let leader = leader_id(reader.ordinal()?, reader.u64()?);
+    if !bounds::is_lawful(index) {
+        return Err(reader.error(bounds::BEYOND));
+    }
     let payload = decode_payload(kind, reader.rest())?;
     Ok(Entry { log_id: LogId::new(leader, index), payload })
 }
@@ -89,7 +94,7 @@ pub(crate) fn decode_vote(value: Bytes) -> Result<Vote, DecodeError> {
     let mut reader = Reader::new("vote", value);
     reader.version(VERSION)?;
     let vote =
-        Vote { leader_id: leader_id(reader.u64()?, reader.u64()?), committed: reader.flag()? };
+        Vote { leader_id: leader_id(reader.ordinal()?, reader.u64()?), committed: reader.flag()? };
     reader.finish()?;
     Ok(vote)
 }
@@ -104,7 +109,7 @@ pub(crate) fn encode_position(id: &LogId) -> Vec<u8> {
 pub(crate) fn decode_position(value: Bytes) -> Result<LogId, DecodeError> {
     let mut reader = Reader::new("log position", value);
     reader.version(VERSION)?;
-    let id = LogId::new(leader_id(reader.u64()?, reader.u64()?), reader.u64()?);
+    let id = LogId::new(leader_id(reader.ordinal()?, reader.u64()?), reader.ordinal()?);
     reader.finish()?;
     Ok(id)
 }

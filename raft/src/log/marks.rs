@@ -22,6 +22,7 @@ use std::path::Path;
 
 use types::GroupId;
 
+use crate::bounds;
 use crate::types::{LogId, Vote, leader_id};
 
 pub(crate) const SLOT: usize = 64;
@@ -170,6 +171,7 @@ pub(crate) fn encode(group: GroupId, mark: &Mark) -> [u8; SLOT] {
 
 pub(crate) fn decode(slot: &[u8]) -> Option<(GroupId, Mark)> {
     let number = |at: usize| Some(u64::from_be_bytes(slot.get(at..at + 8)?.try_into().ok()?));
+    let ordinal = |at: usize| number(at).filter(|found| bounds::is_lawful(*found));
     let checksum = u32::from_be_bytes(slot.get(SLOT - 4..)?.try_into().ok()?);
     if slot.len() != SLOT || slot[0] != VERSION || crc32c::crc32c(&slot[..SLOT - 4]) != checksum {
         return None;
@@ -178,12 +180,12 @@ pub(crate) fn decode(slot: &[u8]) -> Option<(GroupId, Mark)> {
     let mut mark = Mark::default();
     if slot[1] & 1 != 0 {
         mark.vote = Some(Vote {
-            leader_id: leader_id(number(8)?, number(16)?),
+            leader_id: leader_id(ordinal(8)?, number(16)?),
             committed: slot[1] & 2 != 0,
         });
     }
     if slot[1] & 4 != 0 {
-        mark.last = Some(LogId::new(leader_id(number(24)?, number(32)?), number(40)?));
+        mark.last = Some(LogId::new(leader_id(ordinal(24)?, number(32)?), ordinal(40)?));
     }
     Some((GroupId(group), mark))
 }

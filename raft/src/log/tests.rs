@@ -17,9 +17,9 @@ use store::engine::{Direction, Visit};
 use store::{Batch, Column, Durability, Engine, EngineView, Fault};
 use types::GroupId;
 
-use super::marks::Marks;
+use super::marks::{Mark, Marks};
 use super::writer::{Job, LogQueue};
-use super::{GroupLog, LogError, open_marks, recover};
+use super::{GroupLog, LogError, keys, marks, open_marks, recover};
 use crate::fatal::FatalSignal;
 use crate::metrics::{LogMetrics, NodeMetrics};
 use crate::types::{CommandBytes, Entry, LogId, TypeConfig, Vote, leader_id};
@@ -30,7 +30,7 @@ struct Logs {
     queue: LogQueue,
     metrics: LogMetrics,
     fatal: FatalSignal,
-    marks: std::collections::BTreeMap<GroupId, super::marks::Mark>,
+    marks: std::collections::BTreeMap<GroupId, Mark>,
     writer: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -339,5 +339,54 @@ async fn a_killed_process_finds_what_it_acknowledged() {
         assert!(found.len() as u64 > acknowledged, "{} of {acknowledged}", found.len());
         assert_eq!(found, (0..found.len() as u64).collect::<Vec<_>>());
         logs.stop();
+    }
+}
+
+/// A number on disk that nothing can be counted on from is damage, found when the log is opened: the node
+/// is repaired, and does not come back to it at every start.
+#[test]
+fn numbers_that_end_everything_are_damage() {
+    let (end, last) = (crate::bounds::END, crate::bounds::END - 1);
+    let opened = |key: Vec<u8>, value: Vec<u8>| {
+        let engine = MemoryEngine::new();
+        let mut batch = Batch::new();
+        batch.put(Column::Log, &key, &value);
+        engine.write(batch, Durability::Synced).unwrap();
+        let engine: Arc<dyn Engine> = Arc::new(engine);
+        recover(&engine, GroupId(2), Mark::default())
+    };
+    let entry_at = |term, index| {
+        let entry = Entry { log_id: id(term, index), payload: EntryPayload::Blank };
+        opened(keys::entry(GroupId(2), index), super::entry::encode_entry(&entry))
+    };
+    let purged_at = |term, index| {
+        opened(keys::purged(GroupId(2)), super::entry::encode_position(&id(term, index)))
+    };
+    let voted_in = |term| opened(keys::vote(GroupId(2)), super::entry::encode_vote(&vote(term)));
+    for sound in [entry_at(last, last), purged_at(last, last), voted_in(last)] {
+        sound.unwrap();
+    }
+    for number in [end, u64::MAX] {
+        for damaged in [
+            entry_at(1, number),
+            entry_at(number, 1),
+            purged_at(1, number),
+            purged_at(number, 1),
+            voted_in(number),
+        ] {
+            let error = damaged.err().unwrap();
+            assert!(error.is_damage(), "{error}");
+        }
+    }
+}
+
+/// A mark that nothing can reach would accuse every log.
+#[test]
+fn marks_that_end_everything_are_damage() {
+    let marked = |term, index| Mark { vote: Some(vote(term)), last: Some(id(1, index)) };
+    let last = crate::bounds::END - 1;
+    for (term, index, sound) in [(last, last, true), (last + 1, 1, false), (1, u64::MAX, false)] {
+        let slot = marks::encode(GroupId(2), &marked(term, index));
+        assert_eq!(marks::decode(&slot).is_some(), sound, "{term} {index}");
     }
 }

@@ -37,3 +37,21 @@ async fn a_snapshot_does_not_wait_for_ever() {
     assert!(machine.try_create_snapshot_builder(false).await.is_some());
     assert!(machine.try_create_snapshot_builder(false).await.is_none(), "the next one waits anew");
 }
+
+/// openraft counts on from there at the start, and at every later one.
+#[test]
+fn a_state_that_stands_where_nothing_can_is_damage() {
+    let opened = |term, index| {
+        let engine = Arc::new(MemoryEngine::new());
+        let mut machine = Machine::open(engine.clone(), GroupId(2)).unwrap();
+        let position = store::Position { term, leader: 1, index };
+        machine.apply(&[store::Entry { position, payload: store::Payload::Blank }]).unwrap();
+        let metrics = NodeMetrics::register(&mut Registry::default()).group(GroupId(2));
+        Cell::open(engine, GroupId(2), metrics, FatalSignal::new())
+    };
+    assert!(opened(bounds::END - 1, bounds::END - 1).is_ok());
+    for (term, index) in [(1, bounds::END), (1, u64::MAX), (u64::MAX, 1)] {
+        let fault = opened(term, index).err().unwrap();
+        assert_eq!(fault.damage(), Some(store::Damage::State), "{fault}");
+    }
+}

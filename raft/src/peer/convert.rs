@@ -2,7 +2,8 @@
 //!
 //! Every body begins with its version, 1. All numbers are big-endian; a log id is 8 term | 8 leader |
 //! 8 index, and behind a flag where there may be none. Entries are laid out as in `log::entry`, each
-//! with its index and a length, and their payloads stay slices of the message they came in.
+//! with its index and a length, and their payloads stay slices of the message they came in. Terms and
+//! indexes have a bound (`bounds`).
 
 use std::collections::BTreeMap;
 
@@ -85,7 +86,7 @@ fn put_vote(writer: &mut Writer, vote: &Vote) {
 }
 
 fn take_vote(reader: &mut Reader) -> Decoded<Vote> {
-    Ok(Vote { leader_id: leader_id(reader.u64()?, reader.u64()?), committed: reader.flag()? })
+    Ok(Vote { leader_id: leader_id(reader.ordinal()?, reader.u64()?), committed: reader.flag()? })
 }
 
 fn put_log_id(writer: &mut Writer, id: &LogId) {
@@ -93,7 +94,7 @@ fn put_log_id(writer: &mut Writer, id: &LogId) {
 }
 
 fn take_log_id(reader: &mut Reader) -> Decoded<LogId> {
-    Ok(LogId::new(leader_id(reader.u64()?, reader.u64()?), reader.u64()?))
+    Ok(LogId::new(leader_id(reader.ordinal()?, reader.u64()?), reader.ordinal()?))
 }
 
 fn put_log_id_if(writer: &mut Writer, id: Option<&LogId>) {
@@ -289,8 +290,8 @@ message!("status of a group", GroupView,
         }
     },
     decode_view(reader) {
-        let term = reader.u64()?;
-        let index = |reader: &mut Reader| Ok(reader.u64()?.checked_sub(1));
+        let term = reader.ordinal()?;
+        let index = |reader: &mut Reader| Ok(reader.ordinal()?.checked_sub(1));
         let (last, committed, applied) = (index(reader)?, index(reader)?, index(reader)?);
         let mut lag = BTreeMap::new();
         for _ in 0..reader.u16()? {
@@ -321,7 +322,8 @@ message!("checkpoints", Checkpoints,
     decode_checkpoints(reader) {
         let mut kept = Checkpoints::default();
         for _ in 0..reader.u16()? {
-            let at = Position { term: reader.u64()?, leader: reader.u64()?, index: reader.u64()? };
+            let (term, leader) = (reader.ordinal()?, reader.u64()?);
+            let at = Position { term, leader, index: reader.ordinal()? };
             kept.0.push_back((at, StateDigest::from_bytes(reader.array()?)));
         }
         kept
@@ -356,6 +358,9 @@ pub(crate) fn decode_append(bytes: Bytes) -> Decoded<AppendEntriesRequest<TypeCo
         let log_id = take_log_id(&mut reader)?;
         if next != Some(log_id.index) {
             return Err(reader.error("entries do not follow each other"));
+        }
+        if log_id.leader_id > vote.leader_id {
+            return Err(reader.error("an entry of a later leader than its sender"));
         }
         next = log_id.index.checked_add(1);
         let kind = reader.u8()?;

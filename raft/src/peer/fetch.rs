@@ -16,13 +16,14 @@ use store::{Batch, Column, Engine, Fault, Machine, SnapshotError, SnapshotSink};
 use tokio::time::{sleep, timeout};
 use types::{GroupId, NodeId};
 
+use crate::bounds::{self, check_leap};
 use crate::error::chain;
 use crate::host::offload;
 use crate::log::{entry, keys};
 use crate::node::Inner;
 use crate::peer::snapshot::STALL;
 use crate::peer::{MESSAGE_BYTES, handshake};
-use crate::types::{LogId, log_id};
+use crate::types::{LogId, Vote, lawful_log_id};
 
 /// Between two rounds of asking everybody.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -33,6 +34,12 @@ enum Failure {
     Peer(String),
     /// This node cannot go on.
     Own(Fault),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::Own(fault)
+    }
 }
 
 impl From<SnapshotError> for Failure {
@@ -92,7 +99,7 @@ async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Fa
     let (machine, mut sink) = off(blocks, move || {
         let machine = Machine::open(engine, group)?;
         let sink = machine.begin_install();
-        Ok((machine, Box::new(sink)))
+        Ok::<_, Fault>((machine, Box::new(sink)))
     })
     .await?;
     loop {
@@ -103,7 +110,7 @@ async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Fa
         };
         sink = off(blocks, move || {
             sink.frame(&frame.data)?;
-            Ok(sink)
+            Ok::<_, SnapshotError>(sink)
         })
         .await?;
         node.peer_metrics().snapshot_received();
@@ -112,32 +119,40 @@ async fn fetch(node: &Arc<Inner>, from: NodeId, group: GroupId) -> Result<(), Fa
     off(blocks, move || put(engine.as_ref(), machine, sink)).await
 }
 
-async fn off<T: Send + 'static>(
+async fn off<T: Send + 'static, E: Into<Failure> + Send + 'static>(
     blocks: bool,
-    work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
     let done = offload(blocks, work).await;
-    Ok(done.map_err(|error| Failure::Peer(error.to_string()))??)
+    done.map_err(|error| Failure::Peer(error.to_string()))?.map_err(Into::into)
 }
 
-fn put(
-    engine: &dyn Engine,
-    mut machine: Machine,
-    sink: Box<SnapshotSink>,
-) -> Result<(), SnapshotError> {
+fn put(engine: &dyn Engine, mut machine: Machine, sink: Box<SnapshotSink>) -> Result<(), Failure> {
     let group = machine.group();
-    let end = sink.verify()?.position.as_ref().map(log_id);
-    let purged = purged(engine, group)?;
-    let Some(end) = end.filter(|end| Some(end.index) >= purged.map(|at| at.index)) else {
-        return Err(store::snapshot::SnapshotRefused::Older.into());
+    let (end, purged) =
+        (sink.verify().map_err(SnapshotError::from)?.position, purged(engine, group)?);
+    let end = end.map(|end| lawful_log_id(&end).ok_or(Failure::Peer(bounds::BEYOND.to_owned())));
+    let Some(end) = end.transpose()?.filter(|end| Some(end.index) >= purged.map(|at| at.index))
+    else {
+        return Err(SnapshotError::from(store::snapshot::SnapshotRefused::Older).into());
     };
+    if let Some(vote) = vote(engine, group)? {
+        check_leap(vote.leader_id.term, end.leader_id.term)
+            .map_err(|leap| Failure::Peer(leap.to_string()))?;
+    }
     let mut beside = Batch::new();
     if purged != Some(end) && entry_at(engine, group, end.index)? != Some(end) {
         let (from, to) = (keys::entry(group, 0), keys::entries_end(group));
         beside.delete_range(Column::Log, &from, &to);
         beside.put(Column::Log, &keys::purged(group), &entry::encode_position(&end));
     }
-    machine.finish_install_with(*sink, beside).map(drop)
+    Ok(machine.finish_install_with(*sink, beside).map(drop)?)
+}
+
+fn vote(engine: &dyn Engine, group: GroupId) -> Result<Option<Vote>, Fault> {
+    let value = engine.get(Column::Log, &keys::vote(group))?;
+    let decoded = value.map(|value| entry::decode_vote(Bytes::from(value))).transpose();
+    decoded.map_err(|error| unreadable(&error))
 }
 
 fn purged(engine: &dyn Engine, group: GroupId) -> Result<Option<LogId>, Fault> {
@@ -155,4 +170,49 @@ fn entry_at(engine: &dyn Engine, group: GroupId, index: u64) -> Result<Option<Lo
 fn unreadable(error: &crate::wire::DecodeError) -> Fault {
     let source = store::engine::DiskError::damage(error.to_string());
     Fault::Disk { action: "decode an entry in", column: Column::Log, source }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use store::engine::memory::MemoryEngine;
+    use store::{Durability, Entry, Payload, Position};
+
+    use super::*;
+    use crate::bounds::{END, LEAP};
+    use crate::types::leader_id;
+
+    const GROUP: GroupId = GroupId(2);
+
+    /// Takes the state of a replica that stands at `position` into one that has voted in term 3.
+    fn taken(position: Position) -> (Arc<dyn Engine>, Result<(), Failure>) {
+        let mut other = Machine::open(Arc::new(MemoryEngine::new()), GROUP).unwrap();
+        other.apply(&[Entry { position, payload: Payload::Blank }]).unwrap();
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let vote = Vote { leader_id: leader_id(3, 1), committed: true };
+        let mut batch = Batch::new();
+        batch.put(Column::Log, &keys::vote(GROUP), &entry::encode_vote(&vote));
+        engine.write(batch, Durability::Synced).unwrap();
+        let machine = Machine::open(engine.clone(), GROUP).unwrap();
+        let (mut sink, mut source) = (machine.begin_install(), other.snapshot().unwrap());
+        while let Some(frame) = source.next_frame().unwrap() {
+            sink.frame(&frame).unwrap();
+        }
+        let put = put(engine.as_ref(), machine, Box::new(sink));
+        (engine, put)
+    }
+
+    /// Its end becomes the beginning of this node's log, from which everything after it is counted.
+    #[test]
+    fn a_state_that_stands_where_nothing_can_is_not_taken() {
+        let (engine, sound) = taken(Position { term: 3 + LEAP, leader: 1, index: END - 1 });
+        assert!(sound.is_ok());
+        assert_eq!(purged(engine.as_ref(), GROUP).unwrap().unwrap().index, END - 1);
+        for (term, index) in [(3, END), (3, u64::MAX), (4 + LEAP, 9), (u64::MAX, 9)] {
+            let (engine, refused) = taken(Position { term, leader: 1, index });
+            assert!(matches!(refused, Err(Failure::Peer(_))), "term {term}, index {index}");
+            assert_eq!(purged(engine.as_ref(), GROUP).unwrap(), None, "nothing was written");
+        }
+    }
 }

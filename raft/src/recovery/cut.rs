@@ -11,6 +11,7 @@ use openraft::EntryPayload;
 use store::{Batch, Column, Durability, Engine};
 use types::NodeId;
 
+use crate::bounds;
 use crate::error::StartError;
 use crate::log::marks::Mark;
 use crate::log::{self, entry, keys};
@@ -37,7 +38,12 @@ pub(crate) fn apply(engine: &Arc<dyn Engine>, own: NodeId, cuts: &[Cut]) -> Resu
                 ),
             });
         }
-        let (index, leader) = (last.map_or(0, |last| last.index + 1), leader_id(cut.term, own.0));
+        let index = last.map_or(Some(0), |last| bounds::next(last.index));
+        let index = index.ok_or_else(|| StartError::Group {
+            group: cut.group,
+            reason: "no entry can follow the last one of its log".to_owned(),
+        })?;
+        let leader = leader_id(cut.term, own.0);
         let payload = EntryPayload::Membership(cut.membership.clone());
         let added = Entry { log_id: LogId::new(leader, index), payload };
         let mut batch = Batch::new();

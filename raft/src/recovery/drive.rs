@@ -10,13 +10,14 @@ use store::rows::PlacementRow;
 use tokio::time::sleep;
 use types::{GroupId, NodeId, NodeState};
 
+use crate::bounds::{self, check_leap};
 use crate::error::chain;
 use crate::fatal::End;
 use crate::membership::act::Order;
 use crate::membership::rule;
 use crate::node::{Group, Inner};
 use crate::recovery::mandate::Cut;
-use crate::recovery::survey::{self, Survey};
+use crate::recovery::survey::{self, Standing, Survey};
 use crate::recovery::{Mandate, membership_left, proof};
 use crate::roster::Roster;
 use crate::types::{Membership, Replica};
@@ -186,16 +187,27 @@ fn decide(mandate: &Mandate, surveys: &BTreeMap<NodeId, Survey>) -> Result<Vec<C
         if proof::goes_on(sets, &survivors) {
             continue;
         }
-        let highest = standings.values().map(|standing| standing.term).max();
+        let term = term_above(&standings).map_err(of_group)?;
         cuts.push(Cut {
             group,
             node,
-            term: highest.unwrap_or_default() + 1,
+            term,
             after: standings.get(&node).and_then(|standing| standing.last),
             membership: membership_left(&membership, &survivors).map_err(of_group)?,
         });
     }
     Ok(cuts)
+}
+
+/// A term above every one that a survivor has voted in, and that every one of them will hear of.
+fn term_above(standings: &BTreeMap<NodeId, Standing>) -> Result<u64, String> {
+    let of = |(id, standing): (&NodeId, &Standing)| (standing.term, *id);
+    let (highest, named_by) = standings.iter().map(of).max().unwrap_or_default();
+    // Whoever has voted in none yet hears of any.
+    let mut voted = standings.values().filter(|standing| standing.term > 0);
+    let believed = voted.try_for_each(|standing| check_leap(standing.term, highest));
+    believed.map_err(|leap| format!("node {named_by}: {leap}"))?;
+    bounds::next(highest).ok_or_else(|| format!("node {named_by}: no term is above {highest}"))
 }
 
 #[cfg(test)]

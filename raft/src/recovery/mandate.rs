@@ -168,7 +168,7 @@ fn cuts(reader: &mut Reader) -> Result<Vec<Cut>, DecodeError> {
         cuts.push(Cut {
             group: GroupId(reader.u32()?),
             node: NodeId(reader.u64()?),
-            term: reader.u64()?,
+            term: reader.ordinal()?,
             after: decode_position(reader.sized()?)?,
             membership: entry::decode_membership(reader.sized()?)?,
         });

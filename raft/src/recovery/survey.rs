@@ -9,6 +9,7 @@ use proto::peer::{RecoverReply, RecoverRequest, Standing as WireStanding};
 use tokio::time::timeout;
 use types::{GroupId, NodeId};
 
+use crate::bounds;
 use crate::error::chain;
 use crate::host::offload;
 use crate::log::marks::Mark;
@@ -73,7 +74,7 @@ impl Survey {
         }
     }
 
-    fn from_proto(reply: RecoverReply) -> Result<Self, String> {
+    pub(super) fn from_proto(reply: RecoverReply) -> Result<Self, String> {
         let malformed = |error: crate::wire::DecodeError| error.to_string();
         let plan = match reply.plan.is_empty() {
             true => None,
@@ -84,6 +85,9 @@ impl Survey {
         };
         let mut groups = BTreeMap::new();
         for group in reply.groups {
+            if !bounds::is_lawful(group.term) {
+                return Err(format!("group {}: {}", group.group, bounds::BEYOND));
+            }
             let standing = Standing {
                 term: group.term,
                 last: decode_position(group.last).map_err(malformed)?,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use proto::peer::peer_client::PeerClient;
 use proto::peer::{
     ControlFrame, ControlRequest, Hello, LogFrame, LogRequest, SnapshotEnd, SnapshotFrame,
@@ -228,6 +229,71 @@ async fn a_removed_node_is_heard_no_more() {
     let _ = log.send(append()).await;
     assert!(!matches!(answers.message().await, Ok(Some(_))), "a removed node is not answered");
     assert!(!matches!(outcomes.message().await, Ok(Some(_))), "a removed node is not answered");
+    cluster.stop().await;
+}
+
+/// A term is kept for ever by whoever believes it. A member that names one that no election led to, the
+/// last of all or one far ahead, by any message, is refused, and the cluster goes on in its terms.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_does_not_use_up_the_terms() {
+    let mut cluster = Cluster::three().await;
+    cluster.set(WALLETS, 55).await;
+    let leader = cluster.leader(WALLETS).await;
+    for term in [u64::MAX, u64::MAX - 1, 1 << 61, 1 << 40] {
+        let named = |name: &str, at: &[usize]| {
+            let mut bytes = frozen(name);
+            for at in at {
+                bytes[*at..*at + 8].copy_from_slice(&term.to_be_bytes());
+            }
+            bytes::Bytes::from(bytes)
+        };
+        let logged = VOTE_TERM + 18;
+        let requests = [
+            (1, named("vote_request", &[VOTE_TERM])),
+            (1, named("vote_request", &[VOTE_TERM, logged])),
+            (1, named("vote_request", &[logged])),
+            (2, named("vote_request", &[VOTE_TERM, logged])),
+            (3, named("append_request", &[VOTE_TERM])),
+            (5, named("transfer", &[VOTE_TERM])),
+        ];
+        for to in 0..3 {
+            let (mut client, hello) = way(&cluster, (to + 1) % 3, to);
+            let greeting = ControlFrame { frame: Some(control_frame::Frame::Hello(hello.clone())) };
+            let asked = requests.clone().into_iter().zip(1..).map(|((kind, body), id)| {
+                let request = ControlRequest { id, group: WALLETS.0, kind, body };
+                ControlFrame { frame: Some(control_frame::Frame::Request(request)) }
+            });
+            let frames = [greeting].into_iter().chain(asked).collect::<Vec<_>>();
+            let frames = futures::stream::iter(frames).chain(futures::stream::pending());
+            let mut answers = client.control(frames).await.unwrap().into_inner();
+            answers.message().await.unwrap().unwrap();
+            for _ in &requests {
+                let answer = answers.message().await.unwrap().unwrap().frame;
+                let Some(control_frame::Frame::Response(answer)) = answer else {
+                    panic!("{answer:?}")
+                };
+                assert!(!answer.error.is_empty(), "request {} with term {term}", answer.id);
+            }
+
+            let body = named("append_request", &[VOTE_TERM]);
+            let request = LogRequest { session: 1, group: WALLETS.0, body };
+            let frames = [log_frame::Frame::Hello(hello), log_frame::Frame::Request(request)];
+            let frames = frames.map(|frame| LogFrame { frame: Some(frame) });
+            let frames = futures::stream::iter(frames).chain(futures::stream::pending());
+            let mut answers = client.log(frames).await.unwrap().into_inner();
+            answers.message().await.unwrap().unwrap();
+            let answer = answers.message().await.unwrap().and_then(|answer| answer.frame);
+            assert!(matches!(answer, None | Some(log_frame::Frame::Close(_))), "{answer:?}");
+        }
+        let reason = refused(&cluster, named("snapshot_start", &[VOTE_TERM]).to_vec(), &[]).await;
+        let said = ["ahead of term", "beyond all that there can be"];
+        assert!(said.iter().any(|said| reason.contains(said)), "{reason}");
+    }
+    cluster.set(WALLETS, 56).await;
+    assert!(cluster.node(leader).is_leader(WALLETS), "nothing has happened");
+    for machine in &cluster.machines {
+        assert!(machine.metric("holdfast_raft_term") < 1000.0);
+    }
     cluster.stop().await;
 }
 

@@ -179,3 +179,86 @@ fn entries_with_a_hole_are_refused() {
         assert!(decode_append(encode_append(&append(entries))).is_err());
     }
 }
+
+/// What a peer names stays with whoever believes it: each place of a number is held against its bound.
+#[test]
+fn numbers_that_end_everything_are_refused() {
+    use crate::bounds::END;
+    fn all_refuse<T: Debug>(
+        what: &str,
+        message: impl Fn(u64) -> Bytes,
+        decode: impl Fn(Bytes) -> Decoded<T>,
+    ) {
+        decode(message(END - 1)).unwrap();
+        for number in [END, u64::MAX] {
+            let refused = decode(message(number)).unwrap_err();
+            assert_eq!(refused.problem, crate::bounds::BEYOND, "{what}");
+        }
+    }
+    let request = |vote, last_log_id| {
+        encode_vote_request(&VoteRequest { vote, last_log_id, leadership_transfer: true })
+    };
+    let no_log = |n| request(vote(n, false), None);
+    all_refuse("a candidate's term", no_log, decode_vote_request);
+    let term = |n| request(vote(1, false), Some(id(n, 1, 1)));
+    all_refuse("the term of a candidate's log", term, decode_vote_request);
+    let index = |n| request(vote(1, false), Some(id(1, 1, n)));
+    all_refuse("the index of a candidate's log", index, decode_vote_request);
+
+    let answer = |vote, last_log_id| {
+        encode_vote_response(&VoteResponse { vote, vote_granted: false, last_log_id })
+    };
+    all_refuse("a voter's term", |n| answer(vote(n, true), None), decode_vote_response);
+    let index = |n| answer(vote(1, true), Some(id(1, 1, n)));
+    all_refuse("a voter's log", index, decode_vote_response);
+
+    let higher = |n| encode_append_response(&AppendEntriesResponse::HigherVote(vote(n, false)));
+    all_refuse("a follower's term", higher, decode_append_response);
+    let partial =
+        |n| encode_append_response(&AppendEntriesResponse::PartialSuccess(Some(id(1, 1, n))));
+    all_refuse("a follower's part", partial, decode_append_response);
+    let higher = |n| encode_session_response(&Err(StreamAppendError::HigherVote(vote(n, false))));
+    all_refuse("a session's term", higher, decode_session_response);
+    let upto = |n| encode_session_response(&Ok(Some(id(1, 1, n))));
+    all_refuse("an acknowledgement", upto, decode_session_response);
+    let at = |n| encode_session_response(&Err(StreamAppendError::Conflict(id(1, 1, n))));
+    all_refuse("a conflict", at, decode_session_response);
+
+    let transfer = |n| encode_transfer(&TransferLeaderRequest::new(vote(n, true), 7, None));
+    all_refuse("a transfer", transfer, decode_transfer);
+    all_refuse("a read index", |n| encode_read_index(&id(1, 1, n)), decode_read_index);
+    let start = |vote, last_log_id| {
+        let last_membership = StoredMembership::default();
+        encode_snapshot_start(&(vote, SnapshotMeta { last_log_id, last_membership }))
+    };
+    all_refuse("a snapshot's term", |n| start(vote(n, true), None), decode_snapshot_start);
+    let index = |n| start(vote(1, true), Some(id(1, 1, n)));
+    all_refuse("a snapshot's end", index, decode_snapshot_start);
+    let installed = |n| encode_snapshot_response(&SnapshotResponse::new(vote(n, true)));
+    all_refuse("a snapshot's answer", installed, decode_snapshot_response);
+
+    let append = |vote, prev_log_id, leader_commit| {
+        let entries = Vec::new();
+        encode_append(&AppendEntriesRequest { vote, prev_log_id, entries, leader_commit })
+    };
+    all_refuse("a leader's term", |n| append(vote(n, true), None, None), decode_append);
+    let prev = |n| append(vote(1, true), Some(id(1, 1, n)), None);
+    all_refuse("what precedes entries", prev, decode_append);
+    let commit = |n| append(vote(1, true), None, Some(id(1, 1, n)));
+    all_refuse("a commit", commit, decode_append);
+    let entry = |n: u64| {
+        let entries = vec![Entry { log_id: id(1, 1, n), payload: EntryPayload::Blank }];
+        let prev_log_id = Some(id(1, 1, n - 1));
+        let vote = vote(1, true);
+        encode_append(&AppendEntriesRequest { vote, prev_log_id, entries, leader_commit: None })
+    };
+    all_refuse("an entry", entry, decode_append);
+}
+
+#[test]
+fn entries_of_a_later_leader_than_their_sender_are_refused() {
+    let entry = |term| Entry { log_id: id(term, 1, 11), payload: EntryPayload::Blank };
+    assert!(decode_append(encode_append(&append(vec![entry(4)]))).is_ok());
+    let refused = decode_append(encode_append(&append(vec![entry(5)]))).unwrap_err();
+    assert!(refused.problem.contains("a later leader"), "{refused}");
+}

@@ -12,6 +12,7 @@ use types::{GroupId, NodeId, NodeInfo};
 use crate::node::Inner;
 use crate::peer::convert::{self, ControlKind};
 use crate::peer::link::until_stopped;
+use crate::types::LogId;
 
 /// Requests of one peer under way at once. More wait in the connection.
 const AT_ONCE: usize = 512;
@@ -54,19 +55,32 @@ async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<B
     let kind = ControlKind::parse(request.kind).ok_or("this node does not know such a request")?;
     let group = node.group(GroupId(request.group)).ok_or("this node does not hold the group")?;
     let raft = &group.raft;
+    // A term that no election can have led to is not for openraft: it would be kept for ever.
+    let may_hear_of = |terms: [Option<u64>; 2]| {
+        let checked =
+            terms.into_iter().flatten().try_for_each(|term| group.report().may_hear_of(term));
+        checked.map_err(|leap| {
+            tracing::error!(%from, group = %group.id, error = %leap, ?kind, "a request is refused");
+            text(&leap)
+        })
+    };
+    let term = |id: Option<LogId>| id.map(|id| id.leader_id.term);
     match kind {
         ControlKind::Vote => {
             let asked = convert::decode_vote_request(request.body).map_err(|error| text(&error))?;
+            may_hear_of([Some(asked.vote.leader_id.term), term(asked.last_log_id)])?;
             let answer = raft.vote(asked).await.map_err(|error| text(&error))?;
             Ok(convert::encode_vote_response(&answer))
         }
         ControlKind::PreVote => {
             let asked = convert::decode_vote_request(request.body).map_err(|error| text(&error))?;
+            may_hear_of([Some(asked.vote.leader_id.term), term(asked.last_log_id)])?;
             let answer = raft.pre_vote(asked).await.map_err(|error| text(&error))?;
             Ok(convert::encode_vote_response(&answer))
         }
         ControlKind::Heartbeat => {
             let asked = convert::decode_append(request.body).map_err(|error| text(&error))?;
+            may_hear_of([Some(asked.vote.leader_id.term), None])?;
             let answer = raft.append_entries(asked).await.map_err(|error| text(&error))?;
             Ok(convert::encode_append_response(&answer))
         }
@@ -76,6 +90,7 @@ async fn answer(node: &Inner, from: NodeId, request: ControlRequest) -> Result<B
         }
         ControlKind::TransferLeader => {
             let asked = convert::decode_transfer(request.body).map_err(|error| text(&error))?;
+            may_hear_of([Some(asked.from_leader().leader_id.term), None])?;
             let answer = raft.handle_transfer_leader(asked).await.map_err(|error| text(&error))?;
             answer.map(|()| Bytes::new()).map_err(|error| text(&error))
         }

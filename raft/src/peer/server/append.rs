@@ -15,10 +15,17 @@ use crate::node::{Group, Inner};
 use crate::peer::convert;
 use crate::peer::link::until_stopped;
 use crate::peer::session::WINDOW;
+use crate::report::Report;
 use crate::types::TypeConfig;
 
 /// More sessions than groups are a fault of the peer.
 const SESSIONS: usize = 4096;
+
+/// A session that is open.
+struct Session {
+    requests: mpsc::Sender<AppendEntriesRequest<TypeConfig>>,
+    report: Report,
+}
 
 type Out = mpsc::Sender<Result<LogFrame, Status>>;
 
@@ -28,7 +35,7 @@ pub(super) async fn serve(
     mut frames: Streaming<LogFrame>,
     out: Out,
 ) {
-    let mut sessions: HashMap<u64, mpsc::Sender<AppendEntriesRequest<TypeConfig>>> = HashMap::new();
+    let mut sessions: HashMap<u64, Session> = HashMap::new();
     let mut stopped = std::pin::pin!(until_stopped(&node.stopping));
     loop {
         let frame = tokio::select! {
@@ -56,7 +63,7 @@ pub(super) async fn serve(
         };
         let session = request.session;
         if !sessions.contains_key(&session) {
-            sessions.retain(|_, session| !session.is_closed());
+            sessions.retain(|_, session| !session.requests.is_closed());
             let Some(group) =
                 node.group(GroupId(request.group)).filter(|_| sessions.len() < SESSIONS)
             else {
@@ -64,14 +71,19 @@ pub(super) async fn serve(
                 continue;
             };
             let (requests, queue) = mpsc::channel(2 * WINDOW);
+            sessions.insert(session, Session { requests, report: group.report() });
             tokio::spawn(run(group, session, queue, out.clone()));
-            sessions.insert(session, requests);
+        }
+        let Some(open) = sessions.get(&session) else { continue };
+        if let Err(leap) = open.report.may_hear_of(append.vote.leader_id.term) {
+            tracing::error!(from = %from.id, group = request.group, error = %leap, "an append is refused");
+            sessions.remove(&session);
+            close(&out, session, &leap.to_string()).await;
+            continue;
         }
         // A session that has ended takes nothing more, and its leader knows already. One that is full
         // has been sent more than its window: it is cut off rather than letting it hold up the others.
-        if let Some(requests) = sessions.get(&session)
-            && let Err(mpsc::error::TrySendError::Full(_)) = requests.try_send(append)
-        {
+        if let Err(mpsc::error::TrySendError::Full(_)) = open.requests.try_send(append) {
             sessions.remove(&session);
             close(&out, session, "more requests at once than a session may have").await;
         }

@@ -60,6 +60,7 @@ async fn receive(
     let group = node.group(GroupId(start.group)).ok_or("this node does not hold the group")?;
     let (vote, meta) =
         convert::decode_snapshot_start(start.meta).map_err(|error| error.to_string())?;
+    group.report().may_hear_of(vote.leader_id.term).map_err(|leap| leap.to_string())?;
     // A newer transfer takes the place of one that hangs: its leader is newer, or the same one again.
     let (turn, replaced) = group.installs.begin().await;
     tracing::info!(group = %group.id, from = %from.id, "receiving a snapshot");

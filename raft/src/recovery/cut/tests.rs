@@ -78,3 +78,12 @@ fn a_log_that_went_back_is_not_cut() {
     assert!(matches!(refused, StartError::Group { group: GROUP, .. }), "{refused}");
     assert_eq!(end(&engine), (Some(at(4, 0)), 4));
 }
+
+#[test]
+fn a_log_that_nothing_can_follow_is_not_cut() {
+    let last = at(4, crate::bounds::END - 1);
+    let engine = log_of(&[last], 4);
+    let refused = apply(&engine, OWN, &[cut(8, Some(last))]).unwrap_err();
+    assert!(refused.to_string().contains("group 2"), "{refused}");
+    assert_eq!(end(&engine), (Some(last), 4), "what can be read stays so");
+}

@@ -120,3 +120,44 @@ fn it_is_not_over_before_the_lost_nodes_have_left() {
     assert!(!over(&[1, 5], &[1, 2]), "planned, and not there yet");
     assert!(over(&[1, 5], &[1, 5]));
 }
+
+/// The decision is written down for ever: a term that one survivor names alone must not be in it.
+#[test]
+fn a_term_that_no_election_led_to_decides_nothing() {
+    use crate::bounds::{END, LEAP};
+    let all: &[&[u64]] = &[&[1, 2, 3, 4]];
+    let of = |term| decided([standing(9, (4, 30), all), standing(term, (5, 20), all)]);
+    assert_eq!(of(9 + LEAP).unwrap()[0].term, 10 + LEAP);
+    for term in [10 + LEAP, END - 1, u64::MAX] {
+        let refused = of(term).unwrap_err();
+        assert!(refused.contains("node 2") && refused.contains("ahead"), "{refused}");
+    }
+    let at_the_end = [END - 1, END - 1].map(|term| standing(term, (4, 30), all));
+    assert!(decided(at_the_end).unwrap_err().contains("no term is above"));
+}
+
+#[test]
+fn a_survey_names_terms_that_there_can_be() {
+    let group = |term| proto::peer::Standing {
+        group: 2,
+        term,
+        last: Bytes::new(),
+        membership: crate::log::entry::encode_membership(&membership(&[&[1, 2]])),
+    };
+    let reply =
+        |term| proto::peer::RecoverReply { groups: vec![group(term)], ..Default::default() };
+    Survey::from_proto(reply(crate::bounds::END - 1)).unwrap();
+    for term in [crate::bounds::END, u64::MAX] {
+        assert!(Survey::from_proto(reply(term)).is_err());
+    }
+    let cut = |term| Cut {
+        group: GroupId(2),
+        node: NodeId(1),
+        term,
+        after: None,
+        membership: membership(&[&[1, 2]]),
+    };
+    let written = |term| Mandate { cuts: Some(vec![cut(term)]), ..mandate() }.encode();
+    Mandate::decode(written(9).into()).unwrap();
+    assert!(Mandate::decode(written(u64::MAX).into()).is_err(), "nor does a mandate");
+}
