@@ -23,13 +23,14 @@ use openraft::raft::{
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use types::{GroupId, NodeId};
 
+use crate::bounds::check_leap;
 use crate::peer::control::CallError;
 use crate::peer::convert::{self, ControlKind};
 use crate::peer::pool::{Peer, Peers};
-use crate::peer::session::{Ends, Session};
+use crate::peer::session::{Ends, Session, check_upto, last_of, network};
 use crate::peer::snapshot;
 use crate::snapshot::SnapshotData;
-use crate::types::{Replica, Snapshot, TypeConfig, Vote};
+use crate::types::{LeaderId, LogId, Replica, Snapshot, TypeConfig, Vote};
 use crate::wire::DecodeError;
 
 /// Makes the ways from one group on this node to its peers.
@@ -134,7 +135,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
                 convert::decode_append_response,
             )
             .await?;
-        if let (AppendEntriesResponse::Conflict, Some(at)) = (&answer, request.prev_log_id) {
+        if let Some(at) = check_append(&request, &answer)? {
             let peer = self.peer().map_err(RPCError::Unreachable)?;
             peer.acknowledged
                 .lacks(self.ends.group, request.vote.leader_id, at)
@@ -174,8 +175,10 @@ impl RaftNetworkV2<TypeConfig> for Network {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = convert::encode_vote_request(&request);
-        self.call(ControlKind::Vote, RPCTypes::Vote, body, &option, convert::decode_vote_response)
-            .await
+        let answer = self
+            .call(ControlKind::Vote, RPCTypes::Vote, body, &option, convert::decode_vote_response)
+            .await?;
+        check_vote(&request, answer)
     }
 
     async fn pre_vote(
@@ -184,14 +187,16 @@ impl RaftNetworkV2<TypeConfig> for Network {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let body = convert::encode_vote_request(&request);
-        self.call(
-            ControlKind::PreVote,
-            RPCTypes::Vote,
-            body,
-            &option,
-            convert::decode_vote_response,
-        )
-        .await
+        let answer = self
+            .call(
+                ControlKind::PreVote,
+                RPCTypes::Vote,
+                body,
+                &option,
+                convert::decode_vote_response,
+            )
+            .await?;
+        check_vote(&request, answer)
     }
 
     async fn transfer_leader(
@@ -221,6 +226,45 @@ impl RaftNetworkV2<TypeConfig> for Network {
             closed = cancel => Err(StreamingError::Closed(closed)),
         }
     }
+}
+
+/// Refuses an answer whose term no election can have led to, from the one that was asked in.
+fn check_term(asked: &Vote, told: Option<LeaderId>) -> Result<(), RPCError<TypeConfig>> {
+    let told = told.map_or(0, |told| told.term);
+    check_leap(asked.leader_id.term, told).map_err(|leap| {
+        tracing::error!(error = %leap, "a peer's answer is not believed");
+        network(leap)
+    })
+}
+
+/// Holds an answer against what was asked: openraft takes a conflict to be about an entry. Gives the entry
+/// that the peer lacks, if it does.
+fn check_append(
+    asked: &AppendEntriesRequest<TypeConfig>,
+    answer: &AppendEntriesResponse<TypeConfig>,
+) -> Result<Option<LogId>, RPCError<TypeConfig>> {
+    match answer {
+        AppendEntriesResponse::Success => Ok(None),
+        AppendEntriesResponse::PartialSuccess(upto) => {
+            check_upto(*upto, last_of(asked)).map(|()| None)
+        }
+        AppendEntriesResponse::Conflict if asked.prev_log_id.is_none() => {
+            Err(network("the peer lacks an entry, and was asked for none"))
+        }
+        AppendEntriesResponse::Conflict => Ok(asked.prev_log_id),
+        AppendEntriesResponse::HigherVote(vote) => {
+            check_term(&asked.vote, Some(vote.leader_id)).map(|()| None)
+        }
+    }
+}
+
+fn check_vote(
+    asked: &VoteRequest<TypeConfig>,
+    answer: VoteResponse<TypeConfig>,
+) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+    check_term(&asked.vote, Some(answer.vote.leader_id))?;
+    check_term(&asked.vote, answer.last_log_id.map(|id| id.leader_id))?;
+    Ok(answer)
 }
 
 #[cfg(test)]

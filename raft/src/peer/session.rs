@@ -2,7 +2,8 @@
 //!
 //! openraft hands over a stream of requests and wants the answers in the same order. Several requests
 //! are under way at once, bounded in number and bytes; the peer answers a session's requests in
-//! order. A session ends with the first answer that is not a success, and openraft opens another.
+//! order. A session ends with the first answer that is not a success, and openraft opens another. What an
+//! answer says is held against what was sent: nobody has more than that.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -26,11 +27,12 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use types::GroupId;
 
+use crate::bounds::check_leap;
 use crate::peer::acknowledged::Acknowledged;
 use crate::peer::connector::Purpose;
 use crate::peer::convert;
 use crate::peer::link::Protocol;
-use crate::types::{LeaderId, TypeConfig};
+use crate::types::{LeaderId, LogId, TypeConfig};
 
 /// Requests of one session under way at once.
 pub(crate) const WINDOW: usize = 16;
@@ -113,6 +115,13 @@ impl Protocol for Log {
     }
 }
 
+/// What is remembered of a request until its answer has come.
+struct Sent {
+    bytes: usize,
+    /// How far the peer's log goes that has all of it.
+    last: Option<LogId>,
+}
+
 /// Between whom a session runs, for its errors.
 #[derive(Clone, Copy)]
 pub(crate) struct Ends {
@@ -131,10 +140,10 @@ pub(crate) struct Session<S> {
     /// The leadership that the requests speak for.
     leader: Option<LeaderId>,
     /// Read from the input, not yet handed to the link.
-    staged: Option<(LogFrame, usize)>,
+    staged: Option<(LogFrame, Sent)>,
     out: PollSender<LogFrame>,
     events: mpsc::UnboundedReceiver<Event>,
-    under_way: VecDeque<usize>,
+    under_way: VecDeque<Sent>,
     under_way_bytes: usize,
     deadline: Duration,
     alarm: Pin<Box<Sleep>>,
@@ -197,11 +206,11 @@ where
                     Poll::Ready(Some(request)) => {
                         self.leader = Some(request.vote.leader_id);
                         let body = convert::encode_append(&request);
-                        let bytes = body.len();
+                        let sent = Sent { bytes: body.len(), last: last_of(&request) };
                         let request =
                             LogRequest { session: self.id, group: self.ends.group.0, body };
                         self.staged =
-                            Some((LogFrame { frame: Some(Frame::Request(request)) }, bytes));
+                            Some((LogFrame { frame: Some(Frame::Request(request)) }, sent));
                         // The alarm of a session that was idle rang long ago.
                         if self.under_way.is_empty() {
                             self.wind();
@@ -214,10 +223,10 @@ where
                 Poll::Ready(Err(_)) => return Err(unreachable("the connection is lost")),
                 Poll::Ready(Ok(())) => {}
             }
-            if let Some((frame, bytes)) = self.staged.take() {
+            if let Some((frame, sent)) = self.staged.take() {
                 let first = self.under_way.is_empty();
-                self.under_way.push_back(bytes);
-                self.under_way_bytes += bytes;
+                self.under_way_bytes += sent.bytes;
+                self.under_way.push_back(sent);
                 if first {
                     self.wind();
                 }
@@ -233,12 +242,25 @@ where
     }
 
     fn answer(&mut self, body: Bytes) -> Item {
-        self.under_way_bytes -= self.under_way.pop_front().unwrap_or_default();
+        let Some(sent) = self.under_way.pop_front() else {
+            return Err(network("the peer answered what it was not asked"));
+        };
+        self.under_way_bytes -= sent.bytes;
         self.wind();
         let answer = convert::decode_session_response(body)
             .map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
         if let Some(leader) = self.leader {
             let group = self.ends.group;
+            let told = match answer {
+                Ok(upto) => check_upto(upto, sent.last),
+                Err(StreamAppendError::Conflict(at)) => check_upto(Some(at), sent.last),
+                Err(StreamAppendError::HigherVote(vote)) => {
+                    check_leap(leader.term, vote.leader_id.term).map_err(network)
+                }
+            };
+            told.inspect_err(|error| {
+                tracing::error!(%group, from = self.ends.to, %error, "a peer's answer is not believed");
+            })?;
             match answer {
                 Ok(Some(upto)) => self.acknowledged.note(group, leader, upto),
                 Err(StreamAppendError::Conflict(at)) => self
@@ -305,6 +327,27 @@ impl<S> Drop for Session<S> {
             }
         }
     }
+}
+
+/// How far the log goes that a request is about.
+pub(crate) fn last_of(request: &AppendEntriesRequest<TypeConfig>) -> Option<LogId> {
+    request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id)
+}
+
+/// Refuses an answer about entries that were not sent: openraft counts on from what it is told.
+pub(crate) fn check_upto(
+    upto: Option<LogId>,
+    sent: Option<LogId>,
+) -> Result<(), RPCError<TypeConfig>> {
+    let index = |id: Option<LogId>| id.map(|id| id.index);
+    if upto > sent || index(upto) > index(sent) {
+        return Err(network("the peer speaks of entries that it was not sent"));
+    }
+    Ok(())
+}
+
+pub(crate) fn network(reason: impl ToString) -> RPCError<TypeConfig> {
+    RPCError::Network(NetworkError::from_string(reason))
 }
 
 fn unreachable(reason: &str) -> RPCError<TypeConfig> {

@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use types::NodeId;
 
+use crate::bounds::check_leap;
 use crate::host::offload;
 use crate::metrics::PeerMetrics;
 use crate::peer::pool::{Peer, Peers};
@@ -87,7 +88,9 @@ pub(crate) async fn send(
     }
     match sender.transfer(source, &mut replies).await? {
         snapshot_reply::Reply::Body(body) => {
-            convert::decode_snapshot_response(body).map_err(network)
+            let answer = convert::decode_snapshot_response(body).map_err(network)?;
+            check_leap(vote.leader_id.term, answer.vote.leader_id.term).map_err(network)?;
+            Ok(answer)
         }
         snapshot_reply::Reply::Error(reason) => Err(network(reason)),
         snapshot_reply::Reply::Hello(_) => Err(network("the peer greeted twice")),

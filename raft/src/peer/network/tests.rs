@@ -9,6 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::bounds::{END, LEAP};
 use crate::host::{Connected, Host};
 use crate::identity::Identity;
 use crate::log::writer::Writer;
@@ -17,7 +18,7 @@ use crate::peer::connector::Purpose;
 use crate::peer::pool::Context;
 use crate::registry::Registry;
 use crate::roster::Roster;
-use crate::types::leader_id;
+use crate::types::{LogId, leader_id};
 
 /// A machine without a network.
 struct Alone;
@@ -60,4 +61,48 @@ async fn a_peer_that_cannot_be_reached_is_not_given_up_before_its_first_request(
         AppendEntriesRequest { vote, prev_log_id: None, entries: Vec::new(), leader_commit: None };
     requests.send(request).await.unwrap();
     assert!(matches!(attempt.await, Err(RPCError::Unreachable(_))));
+}
+
+/// One answer must not use up the terms of a group: what is adopted is kept for ever.
+#[test]
+fn an_answer_from_a_term_that_no_election_led_to_is_not_believed() {
+    let vote = |term| Vote { leader_id: leader_id(term, 1), committed: false };
+    let asked = VoteRequest { vote: vote(3), last_log_id: None, leadership_transfer: false };
+    let check = |term, logged| {
+        let last_log_id = Some(LogId::new(leader_id(logged, 1), 9));
+        check_vote(&asked, VoteResponse { vote: vote(term), vote_granted: false, last_log_id })
+    };
+    check(3 + LEAP, 3 + LEAP).unwrap();
+    for (term, logged) in [(4 + LEAP, 3), (3, 4 + LEAP), (END - 1, END - 1)] {
+        let refused = check(term, logged).unwrap_err();
+        assert!(matches!(refused, RPCError::Network(_)), "{refused}");
+    }
+}
+
+/// The same of heartbeats; and openraft panics over a conflict with nothing.
+#[test]
+fn an_answer_to_a_heartbeat_is_held_against_it() {
+    let at = |index| Some(LogId::new(leader_id(3, 1), index));
+    let vote = |term| Vote { leader_id: leader_id(term, 1), committed: true };
+    let asked = |prev_log_id| AppendEntriesRequest {
+        vote: vote(3),
+        prev_log_id,
+        entries: Vec::new(),
+        leader_commit: None,
+    };
+    let check = |prev, answer| check_append(&asked(prev), &answer);
+    use AppendEntriesResponse::{Conflict, HigherVote, PartialSuccess, Success};
+    assert_eq!(check(at(7), Success).unwrap(), None);
+    assert_eq!(check(at(7), PartialSuccess(at(7))).unwrap(), None);
+    assert_eq!(check(at(7), HigherVote(vote(3 + LEAP))).unwrap(), None);
+    assert_eq!(check(at(7), Conflict).unwrap(), at(7));
+    for (prev, answer) in [
+        (at(7), PartialSuccess(at(8))),
+        (None, PartialSuccess(at(0))),
+        (at(7), HigherVote(vote(4 + LEAP))),
+        (None, Conflict),
+    ] {
+        let told = check(prev, answer);
+        assert!(matches!(told, Err(RPCError::Network(_))), "{told:?}");
+    }
 }
