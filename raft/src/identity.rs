@@ -10,6 +10,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use types::{ClusterId, GroupId, Incarnation, NodeId};
@@ -49,6 +50,27 @@ impl Identity {
 }
 
 impl Place {
+    /// How many groups can hold wallets.
+    pub(crate) const WALLET_GROUPS: RangeInclusive<u32> = 1..=4096;
+
+    /// A place that there can be: every one that was read or received comes from here.
+    ///
+    /// # Errors
+    /// What no cluster has.
+    pub(crate) fn checked(
+        cluster: ClusterId,
+        node: NodeId,
+        wallet_groups: u32,
+    ) -> Result<Self, &'static str> {
+        if cluster.is_zero() {
+            return Err("it names no cluster");
+        }
+        if !Place::WALLET_GROUPS.contains(&wallet_groups) {
+            return Err("a cluster has 1 to 4096 wallet groups");
+        }
+        Ok(Place { cluster, node, wallet_groups })
+    }
+
     /// What stands where there is no place.
     pub(crate) const NONE: Place =
         Place { cluster: ClusterId::ZERO, node: NodeId(0), wallet_groups: 0 };
@@ -227,7 +249,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Identity> {
     let cluster = ClusterId::parse(body.get(24..40)?).ok()?;
     let node = NodeId(u64::from_be_bytes(body.get(40..48)?.try_into().ok()?));
     let wallet_groups = u32::from_be_bytes(body.get(48..52)?.try_into().ok()?);
-    let place = (!cluster.is_zero()).then_some(Place { cluster, node, wallet_groups });
+    let place = match cluster.is_zero() {
+        true => None,
+        false => Some(Place::checked(cluster, node, wallet_groups).ok()?),
+    };
     Some(Identity { incarnation, place })
 }
 

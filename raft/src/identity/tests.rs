@@ -56,3 +56,21 @@ fn a_lost_identity_is_not_replaced() {
     std::fs::write(file.marks(), [0; 65]).unwrap();
     assert!(matches!(file.open(), Err(IdentityError::Damaged { .. })));
 }
+
+/// Its checksum holds, and what it says cannot be: believed, it would have marks of four billion groups made
+/// room for at every start.
+#[test]
+fn an_identity_among_more_groups_than_there_can_be_is_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = IdentityFile::new(directory.path());
+    let fresh = file.open().unwrap();
+    let (cluster, node) = (ClusterId::from_bytes([3; 16]), NodeId(7));
+    for wallet_groups in [0, 4097, u32::MAX] {
+        let place = Some(Place { cluster, node, wallet_groups });
+        let written = super::encode(&Identity { place, ..fresh });
+        std::fs::write(directory.path().join(super::FILE), written).unwrap();
+        assert!(matches!(file.open(), Err(IdentityError::Damaged { .. })), "{wallet_groups}");
+        assert!(Place::checked(cluster, node, wallet_groups).is_err());
+    }
+    Place::checked(cluster, node, 4096).unwrap();
+}

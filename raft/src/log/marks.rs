@@ -23,11 +23,15 @@ use std::path::Path;
 use types::GroupId;
 
 use crate::bounds;
+use crate::identity::Place;
 use crate::types::{LogId, Vote, leader_id};
 
 pub(crate) const SLOT: usize = 64;
 const MAGIC: &[u8; 8] = b"HFMARKS1";
 const VERSION: u8 = 1;
+/// The length of a file that has a mark of every group that a cluster can have.
+const LONGEST: u64 =
+    (SLOT as u64) * (1 + GroupId::FIRST_WALLET.0 + *Place::WALLET_GROUPS.end()) as u64;
 
 /// What one group's log is known to have held on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -60,6 +64,12 @@ impl Marks {
     pub(crate) fn reserve(path: &Path, groups: usize) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(path)?;
         let length = (SLOT * (1 + groups)) as u64;
+        if length > LONGEST {
+            let problem = format!(
+                "make room for the marks of {groups} groups: a cluster cannot have so many"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
         if file.metadata()?.len() < length {
             file.set_len(length)?;
         }
@@ -79,6 +89,11 @@ impl Marks {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let length = file.metadata()?.len();
+        if length > LONGEST {
+            return Err(damaged(&format!(
+                "it has {length} bytes, and the marks of all groups that a cluster can have take {LONGEST}"
+            )));
+        }
         let mut bytes = vec![0; length as usize];
         file.read_exact_at(&mut bytes, 0)?;
         if !bytes.starts_with(MAGIC) {

@@ -390,3 +390,18 @@ fn marks_that_end_everything_are_damage() {
         assert_eq!(marks::decode(&slot).is_some(), sound, "{term} {index}");
     }
 }
+
+/// Nothing is allocated for a file that is longer than the marks of all groups that there can be.
+#[test]
+fn a_file_of_marks_has_a_length() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("marks");
+    Marks::create(&path).unwrap();
+    Marks::reserve(&path, 2 + 4096).unwrap();
+    open_marks(&path).unwrap();
+    assert!(Marks::reserve(&path, 3 + 4096).is_err());
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() + 1).unwrap();
+    let error = open_marks(&path).err().unwrap();
+    assert!(error.is_damage(), "{error}");
+}

@@ -24,6 +24,7 @@ use types::{ClusterId, GroupId, Incarnation, NodeId, NodeInfo, NodeState, Reject
 use crate::certificate::ConnectionIdentity;
 use crate::error::{ClusterError, chain};
 use crate::host::offload;
+use crate::identity::Place;
 use crate::membership::act::Order;
 use crate::membership::rule;
 use crate::node::Node;
@@ -196,7 +197,7 @@ impl Node {
 
     async fn decide(&self, new: &NewCluster) -> Result<Draft, ClusterError> {
         let refuse = |reason: String| Err(ClusterError::Refused(reason));
-        if new.wallet_groups == 0 || new.wallet_groups > 4096 {
+        if !Place::WALLET_GROUPS.contains(&new.wallet_groups) {
             return refuse(format!(
                 "there must be 1 to 4096 wallet groups, not {}",
                 new.wallet_groups
@@ -321,6 +322,9 @@ pub(crate) fn decode(bytes: Bytes) -> Result<Draft, DecodeError> {
     reader.version(VERSION)?;
     let cluster = ClusterId::from_bytes(reader.array()?);
     let wallet_groups = reader.u32()?;
+    if !Place::WALLET_GROUPS.contains(&wallet_groups) {
+        return Err(reader.error("a cluster has 1 to 4096 wallet groups"));
+    }
     let allow_single_dc = reader.flag()?;
     let roster = Roster::decode(reader.sized()?)?;
     reader.finish()?;

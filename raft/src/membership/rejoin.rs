@@ -19,7 +19,7 @@ use proto::peer::rejoin_reply::Outcome;
 use proto::peer::{AdoptRequest, RejoinReply, RejoinRequest};
 use store::command::{NewNode, SystemCommand, SystemReply};
 use tokio::time::{sleep, timeout};
-use types::{GroupId, Incarnation, NodeId, NodeInfo, NodeState};
+use types::{ClusterId, GroupId, Incarnation, NodeId, NodeInfo, NodeState};
 
 use crate::certificate::ConnectionIdentity;
 use crate::error::{ClusterError, chain};
@@ -144,12 +144,9 @@ impl Inner {
 
     /// Writes down the new place, and has the process begin it.
     async fn note_place(&self, quarantine: &Quarantine, place: AdoptRequest) -> Result<(), String> {
-        let malformed = |_| "the new place is malformed".to_owned();
-        let cluster = types::ClusterId::parse(&place.cluster).map_err(malformed)?;
-        let roster = Roster::from_proto(place.roster).map_err(str::to_owned)?;
-        let node = NodeId(place.node);
-        let place = Place { cluster, node, wallet_groups: place.wallet_groups };
-        let identity = Identity { incarnation: quarantine.next, place: Some(place) };
+        let (place, roster) = read_place(place)?;
+        let (node, place) = (place.node, Some(place));
+        let identity = Identity { incarnation: quarantine.next, place };
         let note =
             Note { task: Task::Begin { identity, roster }, reason: quarantine.reason.clone() };
         let directory = self.config.directory.clone();
@@ -282,5 +279,41 @@ impl Inner {
     /// The name of an act that this node does by itself.
     pub(crate) fn order(&self, act: &[&[u8]]) -> Order {
         Order::of_node(self.tls.cluster(), &self.config.name, act)
+    }
+}
+
+/// The place that another node has for this one: what stands in it is begun by wiping everything.
+fn read_place(place: AdoptRequest) -> Result<(Place, Roster), String> {
+    let malformed = |problem: &str| format!("the new place is malformed: {problem}");
+    let cluster = ClusterId::parse(&place.cluster).map_err(|_| malformed("no cluster's id"))?;
+    let roster = Roster::from_proto(place.roster).map_err(malformed)?;
+    let place = Place::checked(cluster, NodeId(place.node), place.wallet_groups);
+    Ok((place.map_err(malformed)?, roster))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn place(wallet_groups: u32) -> AdoptRequest {
+        let cluster = Bytes::copy_from_slice(&[3; 16]);
+        AdoptRequest { cluster, node: 7, wallet_groups, ..AdoptRequest::default() }
+    }
+
+    /// Whoever believed it would reserve marks of four billion groups, at this start and at every later one.
+    #[test]
+    fn a_place_among_more_groups_than_there_can_be_is_refused() {
+        for wallet_groups in [1, 4096] {
+            let (found, _) = read_place(place(wallet_groups)).unwrap();
+            assert_eq!((found.node, found.wallet_groups), (NodeId(7), wallet_groups));
+        }
+        for wallet_groups in [0, 4097, u32::MAX] {
+            let refused = read_place(place(wallet_groups)).unwrap_err();
+            assert!(refused.contains("1 to 4096 wallet groups"), "{refused}");
+        }
+        let nowhere = AdoptRequest { cluster: Bytes::copy_from_slice(&[0; 16]), ..place(4) };
+        assert!(read_place(nowhere).is_err());
     }
 }

@@ -34,7 +34,7 @@ impl Inner {
         let incarnation = Incarnation::parse(&request.incarnation).map_err(|_| malformed())?;
         let roster = Roster::from_proto(request.roster).map_err(refuse)?;
         let place =
-            Place { cluster, node: NodeId(request.node), wallet_groups: request.wallet_groups };
+            Place::checked(cluster, NodeId(request.node), request.wallet_groups).map_err(refuse)?;
         let present = **self.identity.load();
         if incarnation != present.incarnation {
             return Err(refuse("another directory is meant; ask who is there again"));
@@ -48,7 +48,7 @@ impl Inner {
                         && node.dc == self.config.dc
                         && node.incarnation == incarnation
                 });
-                if !named || place.cluster.is_zero() || !(1..=4096).contains(&place.wallet_groups) {
+                if !named {
                     return Err(refuse("the request does not describe this node"));
                 }
                 self.settle(place, roster).await?;

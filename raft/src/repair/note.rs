@@ -127,8 +127,8 @@ pub(crate) fn decode(bytes: Bytes) -> Result<Note, DecodeError> {
         3 => {
             let incarnation = Incarnation::from_bytes(reader.array()?);
             let cluster = ClusterId::from_bytes(reader.array()?);
-            let place =
-                Place { cluster, node: NodeId(reader.u64()?), wallet_groups: reader.u32()? };
+            let place = Place::checked(cluster, NodeId(reader.u64()?), reader.u32()?)
+                .map_err(|problem| reader.error(problem))?;
             let roster = Roster::decode(reader.sized()?)?;
             Task::Begin { identity: Identity { incarnation, place: Some(place) }, roster }
         }

@@ -195,3 +195,21 @@ fn a_new_life_begins_empty() {
     assert_eq!(IdentityFile::new(directory.path()).open().unwrap(), identity);
     assert_eq!(Note::load(directory.path()).unwrap(), None);
 }
+
+/// A note to begin among more groups than there can be is none that a node wrote: the machine leaves.
+#[test]
+fn a_note_of_a_place_that_cannot_be_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let next = note::draw();
+    for (wallet_groups, sound) in [(4096, true), (4097, false), (u32::MAX, false)] {
+        let place =
+            Place { cluster: ClusterId::from_bytes([3; 16]), node: NodeId(7), wallet_groups };
+        let identity = Identity { incarnation: next, place: Some(place) };
+        let roster = Roster::new([]);
+        let begin = Note { task: Task::Begin { identity, roster }, reason: "a test".to_owned() };
+        fs::write(directory.path().join("repair"), note::encode(&begin)).unwrap();
+        let loaded = Note::load(directory.path()).unwrap().unwrap();
+        assert_eq!(loaded == begin, sound, "{wallet_groups}: {loaded:?}");
+        assert_eq!(matches!(loaded.task, Task::Leave { .. }), !sound, "{wallet_groups}");
+    }
+}
