@@ -108,6 +108,12 @@ impl Timing {
         Ok(Timing { heartbeat, election_min, election_max, snapshot_every })
     }
 
+    /// The same, with another distance between snapshots.
+    #[cfg(test)]
+    pub(crate) fn with_snapshots_every(self, entries: u64) -> Self {
+        Timing { snapshot_every: entries, ..self }
+    }
+
     /// How often a leader says that it is alive.
     pub fn heartbeat(&self) -> Duration {
         self.heartbeat

@@ -106,9 +106,6 @@ impl Machine {
     }
 
     fn config(&self) -> NodeConfig {
-        let ms = Duration::from_millis;
-        // As by default but for snapshots. The values were checked.
-        let timing = Timing::new(ms(100), ms(300), ms(500), SNAPSHOT_EVERY);
         NodeConfig {
             name: name(self.id),
             dc: DCS[self.id as usize - 1].to_owned(),
@@ -117,7 +114,7 @@ impl Machine {
             endpoint: format!("https://{}", address(self.id)),
             directory: self.directory.path().to_owned(),
             seeds: self.seeds.clone(),
-            timing: timing.unwrap_or_default(),
+            timing: Timing::default().with_snapshots_every(SNAPSHOT_EVERY),
             proposal_bytes: crate::PROPOSAL_BYTES,
             levels: store::formats::Levels::OF_THIS_RELEASE,
             upkeep: Upkeep {
