@@ -13,15 +13,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::engine::memory::{Crash, MemoryEngine, Pending};
-use store::engine::{Change, Direction, DiskError, Visit};
+use store::engine::{Direction, DiskError, Visit};
 use store::{Batch, Column, Durability, Engine, EngineView, Fault};
 use tokio::time::Instant;
 use types::GroupId;
 
-use super::invariants::{Event, content};
 use super::stage::Stage;
-use crate::log::{entry, keys};
-use crate::types::{Entry, LogId, Vote};
+
+mod records;
+
+use records::group_of;
 
 /// The disk of one node, through all its lives.
 pub(super) struct Disk {
@@ -92,6 +93,11 @@ impl Disk {
         Pending { logged, unlogged: pending.unlogged - left.unlogged }
     }
 
+    /// Loses all that a crash may take.
+    pub(super) fn lose_all(&self, crash: Crash) {
+        self.engine.crash(crash);
+    }
+
     /// Makes a later call fail as the system would say EIO.
     pub(super) fn fail_in(&self, calls: u32) {
         self.faults().fails_in = Some(calls);
@@ -113,23 +119,6 @@ impl Disk {
         Some(self.faults().refused?.elapsed())
     }
 
-    /// Where a node's log has entries, and which.
-    pub(super) fn log(&self, group: GroupId) -> Vec<LogId> {
-        let mut entries = Vec::new();
-        let (from, to) = (keys::entry(group, 0), keys::entries_end(group));
-        let mut visit = |key: &[u8], value: &[u8]| {
-            let decoded =
-                keys::index(key).map(|index| entry::decode_entry(index, value.to_vec().into()));
-            if let Some(Ok(entry)) = decoded {
-                entries.push(entry.log_id);
-            }
-            ControlFlow::Continue(())
-        };
-        // The engine in memory refuses nothing.
-        let _ = self.engine.scan(Column::Log, &from, &to, Direction::Forward, &mut visit);
-        entries
-    }
-
     /// How long syncs take from now on, in milliseconds.
     pub(super) fn pace(&self, from_ms: u64, to_ms: u64) {
         self.faults().sync_ms = (from_ms, to_ms);
@@ -140,73 +129,6 @@ impl Disk {
         let (from, to) = self.faults().sync_ms;
         self.stage.time(from, to)
     }
-
-    /// What stands under an entry's index once the power is gone.
-    pub(super) fn durable_entry(&self, group: GroupId, index: u64) -> Option<LogId> {
-        let value = self.engine.after(Crash::Power, Column::Log, &keys::entry(group, index))?;
-        Some(entry::decode_entry(index, value.into()).ok()?.log_id)
-    }
-
-    /// How far the log is purged: everything up to there is in the state's files.
-    pub(super) fn purged(&self, group: GroupId) -> Option<LogId> {
-        let value = self.engine.get(Column::Log, &keys::purged(group)).ok()??;
-        entry::decode_position(value.into()).ok()
-    }
-
-    /// The vote that is there once the power is gone.
-    pub(super) fn durable_vote(&self, group: GroupId) -> Option<Vote> {
-        let value = self.engine.after(Crash::Power, Column::Log, &keys::vote(group))?;
-        entry::decode_vote(value.into()).ok()
-    }
-
-    /// The entry that the log has now.
-    pub(super) fn entry(&self, group: GroupId, index: u64) -> Option<Entry> {
-        let value = self.engine.get(Column::Log, &keys::entry(group, index)).ok()??;
-        entry::decode_entry(index, value.into()).ok()
-    }
-
-    /// Shows the judge what is written to the logs.
-    fn show(&self, batch: &Batch) {
-        let node = self.node;
-        for change in batch.changes() {
-            match change {
-                Change::Put { column: Column::Log, key, value } => {
-                    let Some(group) = group_of(key) else { continue };
-                    if let Some(index) = keys::index(key) {
-                        let read = entry::decode_entry(index, value.to_vec().into());
-                        let Ok(read) = read else { continue };
-                        let content = content(&read.payload);
-                        let event = Event::Wrote { node, group, id: read.log_id, content };
-                        self.stage.happened(&event);
-                    } else if key == keys::vote(group)
-                        && let Ok(vote) = entry::decode_vote(value.to_vec().into())
-                    {
-                        self.stage.note(format_args!(
-                            "n{node} g{group} vote {}",
-                            crate::simulation::show_vote(&vote)
-                        ));
-                        self.stage.happened(&Event::Voted { node, group, vote });
-                    }
-                }
-                Change::DeleteRange { column: Column::Log, from, to } => {
-                    let Some(group) = group_of(from) else { continue };
-                    let first = keys::index(from).unwrap_or(0);
-                    if to == keys::entries_end(group) {
-                        self.stage.count("truncations", 1);
-                        self.stage.note(format_args!("n{node} g{group} truncates from {first}"));
-                        self.stage.happened(&Event::Truncated { node, group, first });
-                    } else if keys::index(to).is_some() {
-                        self.stage.count("purges", 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn group_of(key: &[u8]) -> Option<GroupId> {
-    Some(GroupId(u32::from_be_bytes(key.get(..4)?.try_into().ok()?)))
 }
 
 impl Unreadable {

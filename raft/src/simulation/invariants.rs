@@ -26,6 +26,8 @@ mod state_machine_safety;
 mod two_data_centres;
 mod votes_are_durable;
 
+mod tests;
+
 /// Something that happened to a node or a client.
 pub(super) enum Event<'a> {
     /// A node's life ended, however it did.
@@ -34,6 +36,8 @@ pub(super) enum Event<'a> {
     Wrote { node: u64, group: GroupId, id: LogId, content: u64 },
     /// A node removed its entries from this one on.
     Truncated { node: u64, group: GroupId, first: u64 },
+    /// A node takes its entries up to this one away.
+    Purged { node: u64, group: GroupId, upto: LogId },
     /// A node wrote its vote.
     Voted { node: u64, group: GroupId, vote: Vote },
     /// What a node says of itself.
@@ -98,10 +102,13 @@ impl Cluster {
         self.dcs[node as usize - 1]
     }
 
-    /// Whether a node would still have an entry if all power went now: in its log, or in its state.
+    /// Whether a node would still have an entry if all power went now: in its log, or, where the log says
+    /// that it is purged, in the state that is there then.
     pub(super) fn holds(&self, node: u64, group: GroupId, id: LogId) -> bool {
         let disk = self.disk(node);
-        disk.durable_entry(group, id.index) == Some(id) || disk.purged(group) >= Some(id)
+        let is_in_state = || disk.durable_state(group) >= Some(id);
+        disk.durable_entry(group, id.index) == Some(id)
+            || (disk.purged(group) >= Some(id) && is_in_state())
     }
 
     /// Notes the voters that a node knows of.

@@ -37,20 +37,21 @@ pub struct MemoryEngine {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     columns: [ColumnState; 3],
     /// How many batches were written.
     batches: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct ColumnState {
     map: Arc<Map>,
     /// What the changes that are not durable took the place of, newest last.
     undo: Vec<Undo>,
 }
 
+#[derive(Clone)]
 struct Undo {
     /// The number of the batch.
     batch: u64,
@@ -141,6 +142,13 @@ impl MemoryEngine {
     pub fn pending(&self) -> Pending {
         let mut state = self.lock();
         Pending { logged: state.pending(true).len(), unlogged: state.pending(false).len() }
+    }
+
+    /// What [`MemoryEngine::crash`] would leave, as an engine of its own.
+    pub fn left_by(&self, crash: Crash) -> MemoryEngine {
+        let left = MemoryEngine { state: Mutex::new(self.lock().clone()) };
+        left.crash(crash);
+        left
     }
 
     /// What [`MemoryEngine::crash`] would leave under `key`.

@@ -2,7 +2,8 @@
 //! an entry of the leader's own term is committed by counting.
 //!
 //! "Stored" means on disk: whatever a leader reports as committed would survive if the power of every
-//! node went in this moment, on a majority of every set of voters.
+//! node went in this moment, on a majority of every set of voters. And it stays so: who purges its log (§7) has
+//! the state in its place on disk before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,14 @@ pub(super) struct CommittedIsDurable {
 
 impl Invariant for CommittedIsDurable {
     fn see(&mut self, event: &Event<'_>, cluster: &Cluster) -> Result<(), String> {
+        if let Event::Purged { node, group, upto } = event {
+            return match cluster.disk(*node).durable_state(*group) {
+                state if state >= Some(*upto) => Ok(()),
+                state => Err(format!(
+                    "node {node} purges group {group} up to {upto}, and has the state of {state:?} on disk"
+                )),
+            };
+        }
         let Event::Reported { node, group, report } = event else { return Ok(()) };
         let Some(at) = report.committed.filter(|_| report.leads) else { return Ok(()) };
         if self.seen.get(group) >= Some(&at) {
