@@ -24,6 +24,9 @@ mod records;
 
 use records::group_of;
 
+/// How long syncs take of a disk that is well, in milliseconds.
+const SYNC_MS: (u64, u64) = (0, 2);
+
 /// The disk of one node, through all its lives.
 pub(super) struct Disk {
     node: u64,
@@ -37,6 +40,8 @@ pub(super) struct Disk {
 struct Faults {
     /// How long a sync takes, in milliseconds: at least, at most.
     sync_ms: (u64, u64),
+    /// As what a sync counts that takes so long.
+    felt: Option<&'static str>,
     /// After so many more calls that write, one fails, and with it every one after it.
     fails_in: Option<u32>,
     /// A call that reads, and fails.
@@ -57,7 +62,13 @@ pub(super) struct Unreadable {
 
 impl Disk {
     pub(super) fn new(node: u64, stage: Arc<Stage>) -> Arc<Self> {
-        let faults = Faults { sync_ms: (0, 2), fails_in: None, unreadable: None, refused: None };
+        let faults = Faults {
+            sync_ms: SYNC_MS,
+            felt: None,
+            fails_in: None,
+            unreadable: None,
+            refused: None,
+        };
         let (engine, life) = (MemoryEngine::new(), AtomicU64::new(0));
         Arc::new(Disk { node, engine, life, faults: Mutex::new(faults), stage })
     }
@@ -119,14 +130,27 @@ impl Disk {
         Some(self.faults().refused?.elapsed())
     }
 
-    /// How long syncs take from now on, in milliseconds.
-    pub(super) fn pace(&self, from_ms: u64, to_ms: u64) {
-        self.faults().sync_ms = (from_ms, to_ms);
+    /// Syncs take so long from now on, in milliseconds. Each is counted as `felt`.
+    pub(super) fn slow(&self, felt: &'static str, from_ms: u64, to_ms: u64) {
+        let mut faults = self.faults();
+        (faults.sync_ms, faults.felt) = ((from_ms, to_ms), Some(felt));
+    }
+
+    /// Syncs take as long as they do.
+    pub(super) fn swift(&self) {
+        let mut faults = self.faults();
+        (faults.sync_ms, faults.felt) = (SYNC_MS, None);
     }
 
     /// How long the sync takes that begins now.
     pub(super) fn sync_time(&self) -> Duration {
-        let (from, to) = self.faults().sync_ms;
+        let ((from, to), felt) = {
+            let faults = self.faults();
+            (faults.sync_ms, faults.felt)
+        };
+        if let Some(felt) = felt {
+            self.stage.count(felt, 1);
+        }
         self.stage.time(from, to)
     }
 }

@@ -196,11 +196,11 @@ impl Machine {
         self.crash(Crash::Process);
     }
 
-    /// Ends the node's life now.
-    pub(super) fn crash(&self, crash: Crash) {
+    /// Ends the node's life now. Whether it had one.
+    pub(super) fn crash(&self, crash: Crash) -> bool {
         let before = std::mem::take(&mut *self.running());
         if matches!(before, Running::Down) {
-            return;
+            return false;
         }
         let lost = self.disk.crash(crash);
         self.stage.note(format_args!(
@@ -216,6 +216,7 @@ impl Machine {
             self.count_installs(&node);
             bury(node);
         }
+        true
     }
 
     /// Counts the snapshots that a life has installed, at its end.

@@ -6,14 +6,15 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 use store::Column;
 use store::engine::memory::Crash;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use types::GroupId;
 
+use super::WALLETS;
 use super::disk::Unreadable;
 use super::machine::Machine;
 use super::network::{Network, Weather};
+use super::shapes::{Shape, both};
 use super::stage::Stage;
-use super::{DCS, WALLETS};
 
 /// Does everything bad.
 pub(super) struct Nemesis {
@@ -22,7 +23,10 @@ pub(super) struct Nemesis {
     stage: Arc<Stage>,
 }
 
-type Links = Vec<(u64, u64)>;
+/// As what counts that a node which is held does not get.
+const HELD: &str = "segments held before one that is held";
+/// A leadership that is taken within this time was given: nobody stands for election before.
+const GIVEN: Duration = Duration::from_millis(300);
 
 impl Nemesis {
     pub(super) fn new(
@@ -61,7 +65,7 @@ impl Nemesis {
     pub(super) fn calm(&self) {
         self.network.calm();
         for machine in &self.machines {
-            machine.disk.pace(0, 2);
+            machine.disk.swift();
             machine.disk.whole();
         }
     }
@@ -84,54 +88,20 @@ impl Nemesis {
         leader.or_else(|| self.stage.pick(&self.machines)).unwrap_or(self.machines[0].clone())
     }
 
-    /// The links between two sets of nodes, both ways.
-    fn between(one: &[u64], other: &[u64]) -> Links {
-        let pairs = one.iter().flat_map(|a| other.iter().map(move |b| (*a, *b)));
-        pairs.filter(|(a, b)| a != b).flat_map(|(a, b)| [(a, b), (b, a)]).collect()
-    }
-
     fn cut(self: &Arc<Self>) {
-        let order = self.shuffled();
-        let (half, middle) = (order.len() / 2, order[order.len() / 2]);
-        let victim = self.somebody().id;
-        let others: Vec<u64> = self.all().into_iter().filter(|id| *id != victim).collect();
-        let (what, links): (&str, Links) = match self.stage.time(0, 6).as_millis() {
-            0 => ("halves", Self::between(&order[..half], &order[half..])),
-            1 => ("isolated", Self::between(&[victim], &others)),
-            2 => ("deaf", others.iter().map(|other| (*other, victim)).collect()),
-            3 => ("mute", others.iter().map(|other| (victim, *other)).collect()),
-            // Two halves that both reach the one in the middle.
-            4 => {
-                let sides = (&order[..half], &order[half + 1..]);
-                self.stage.note(format_args!("bridge over n{middle}"));
-                ("bridge", Self::between(sides.0, sides.1))
-            }
-            // Everybody reaches two neighbours, and nobody reaches the same majority as another.
-            5 => {
-                let n = order.len();
-                let far = |a: usize, b: usize| a != b && (a + 1) % n != b && (b + 1) % n != a;
-                let pairs = (0..n).flat_map(|a| (0..n).map(move |b| (a, b)));
-                (
-                    "ring",
-                    pairs.filter(|(a, b)| far(*a, *b)).map(|(a, b)| (order[a], order[b])).collect(),
-                )
-            }
-            _ => {
-                let here: Vec<u64> =
-                    self.all().into_iter().filter(|id| dc(*id) == dc(victim)).collect();
-                let there: Vec<u64> =
-                    self.all().into_iter().filter(|id| dc(*id) != dc(victim)).collect();
-                ("data centre", Self::between(&here, &there))
-            }
-        };
-        let time = self.stage.time(200, 5_000);
-        self.stage.count("cuts", 1);
-        self.stage.note(format_args!("cut {what} (n{victim}) for {} ms", time.as_millis()));
-        self.network.cut(&links);
+        let (order, victim) = (self.shuffled(), self.somebody().id);
+        let Some(shape) = self.stage.pick(&Shape::ALL) else { return };
+        let (time, links) = (self.stage.time(200, 5_000), shape.links(&order, victim));
+        self.stage.note(format_args!(
+            "cut {} (n{victim}, {order:?}) for {} ms",
+            shape.name(),
+            time.as_millis()
+        ));
+        self.network.cut(shape.felt(), &links);
         let this = self.clone();
         tokio::spawn(async move {
             sleep(time).await;
-            this.network.mend(&links);
+            this.network.mend(shape.felt(), &links);
         });
     }
 
@@ -143,10 +113,13 @@ impl Nemesis {
     }
 
     fn power_of_all(self: &Arc<Self>) {
-        self.stage.count("power losses of all", 1);
+        let mut died = 0;
         for machine in &self.machines {
-            machine.crash(Crash::Power);
+            died += usize::from(machine.crash(Crash::Power));
             self.restart(machine.clone());
+        }
+        if died == self.machines.len() {
+            self.stage.count("power losses of all", 1);
         }
     }
 
@@ -174,12 +147,11 @@ impl Nemesis {
     fn slow_disk(self: &Arc<Self>) {
         let (machine, time) = (self.somebody(), self.stage.time(500, 5_000));
         let slow = self.stage.time(20, 400).as_millis() as u64;
-        self.stage.count("slow disks", 1);
         self.stage.note(format_args!("n{}'s disk is slow ({slow} ms)", machine.id));
-        machine.disk.pace(slow / 2, slow);
+        machine.disk.slow("slow syncs", slow / 2, slow);
         tokio::spawn(async move {
             sleep(time).await;
-            machine.disk.pace(0, 2);
+            machine.disk.swift();
         });
     }
 
@@ -187,7 +159,6 @@ impl Nemesis {
         let (delay, time) =
             (self.stage.time(5, 150).as_millis() as u64, self.stage.time(500, 5_000));
         let loss = self.stage.time(0, 30).as_millis() as f64 / 100.0;
-        self.stage.count("bad weather", 1);
         self.stage.note(format_args!("delays up to {delay} ms, loss {loss}"));
         self.network.weather(Weather { delay_ms: (1, delay), loss });
         let this = self.clone();
@@ -201,40 +172,48 @@ impl Nemesis {
     fn hold(self: &Arc<Self>) {
         let (machine, time) = (self.somebody(), self.stage.time(600, 3_000));
         let others: Vec<u64> = self.all().into_iter().filter(|id| *id != machine.id).collect();
-        let links = Self::between(&[machine.id], &others);
-        self.stage.count("holds", 1);
+        let links = both(&[machine.id], &others);
         self.stage.note(format_args!("n{} is held for {} ms", machine.id, time.as_millis()));
-        self.network.cut(&links);
+        self.network.cut(HELD, &links);
         let long = time.as_millis() as u64;
-        machine.disk.pace(long, long);
+        machine.disk.slow("syncs held", long, long);
         let this = self.clone();
         tokio::spawn(async move {
             sleep(time).await;
-            machine.disk.pace(0, 2);
-            this.network.mend(&links);
+            machine.disk.swift();
+            this.network.mend(HELD, &links);
         });
     }
 
+    /// Has a leadership handed over, and counts it when it was.
     fn transfer(self: &Arc<Self>) {
         let Some(leader) = self.machines.iter().find(|machine| machine.leads(WALLETS)) else {
             return;
         };
         let Some(group) = leader.node().and_then(|node| node.inner.group(WALLETS)) else { return };
-        let to = self.somebody().id;
-        if to == leader.id {
+        let (to, before) = (self.somebody(), leader.leadership(WALLETS));
+        if to.id == leader.id {
             return;
         }
-        self.stage.count("transfers", 1);
-        self.stage.note(format_args!("n{} is to hand {} over to n{to}", leader.id, show(WALLETS)));
+        self.stage.note(format_args!(
+            "n{} is to hand {} over to n{}",
+            leader.id,
+            show(WALLETS),
+            to.id
+        ));
+        let stage = self.stage.clone();
         tokio::spawn(async move {
+            let until = Instant::now() + GIVEN;
             // Refused where it cannot be.
-            let _ = group.raft.trigger().transfer_leader(to).await;
+            let _ = group.raft.trigger().transfer_leader(to.id).await;
+            while Instant::now() < until {
+                if to.leadership(WALLETS) > before {
+                    return stage.count("leaderships handed over", 1);
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
         });
     }
-}
-
-fn dc(node: u64) -> &'static str {
-    DCS[node as usize - 1]
 }
 
 fn show(group: GroupId) -> String {

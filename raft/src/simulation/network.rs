@@ -56,8 +56,8 @@ pub(super) struct Network {
 
 struct State {
     weather: Weather,
-    /// How many faults cut a link: from, to.
-    cuts: BTreeMap<(u64, u64), u32>,
+    /// What cuts a link (from, to), and how often each does.
+    cuts: BTreeMap<(u64, u64), BTreeMap<&'static str, u32>>,
     listeners: BTreeMap<u64, mpsc::UnboundedSender<Incoming>>,
     /// Machines without power.
     dark: BTreeMap<u64, ()>,
@@ -125,22 +125,24 @@ impl Network {
         });
     }
 
-    /// Cuts these links, once more if they are cut already.
-    pub(super) fn cut(&self, links: &[(u64, u64)]) {
+    /// Cuts these links, once more if they are cut already. What does not get through is counted as `felt`.
+    pub(super) fn cut(&self, felt: &'static str, links: &[(u64, u64)]) {
         self.change(|state| {
             for link in links {
-                *state.cuts.entry(*link).or_default() += 1;
+                *state.cuts.entry(*link).or_default().entry(felt).or_default() += 1;
             }
         });
     }
 
     /// Undoes one [`Network::cut`].
-    pub(super) fn mend(&self, links: &[(u64, u64)]) {
+    pub(super) fn mend(&self, felt: &'static str, links: &[(u64, u64)]) {
         self.change(|state| {
             for link in links {
-                if let Some(cuts) = state.cuts.get_mut(link) {
-                    *cuts = cuts.saturating_sub(1);
+                let Some(cuts) = state.cuts.get_mut(link) else { continue };
+                if let Some(count) = cuts.get_mut(felt) {
+                    *count = count.saturating_sub(1);
                 }
+                cuts.retain(|_, count| *count > 0);
             }
         });
     }
@@ -161,7 +163,15 @@ impl Network {
         let state = self.state();
         !state.dark.contains_key(&from)
             && !state.dark.contains_key(&to)
-            && state.cuts.get(&(from, to)).is_none_or(|cuts| *cuts == 0)
+            && state.cuts.get(&(from, to)).is_none_or(BTreeMap::is_empty)
+    }
+
+    /// Counts something that a link does not carry now, for everything that cuts it.
+    fn count_held(&self, from: u64, to: u64) {
+        let cuts = self.state().cuts.get(&(from, to)).cloned().unwrap_or_default();
+        for felt in cuts.into_keys() {
+            self.stage.count(felt, 1);
+        }
     }
 
     /// How long what is sent now is under way, if nothing cuts the link.
@@ -174,6 +184,9 @@ impl Network {
             delay += again;
             again *= 2;
         }
+        if delay > Duration::from_millis(Weather::FAIR.delay_ms.1) {
+            self.stage.count("segments late", 1);
+        }
         delay
     }
 
@@ -182,7 +195,7 @@ impl Network {
         if self.passes(from, to) {
             return;
         }
-        self.stage.count("segments held", 1);
+        self.count_held(from, to);
         let mut changed = self.changed.subscribe();
         while !self.passes(from, to) {
             if changed.changed().await.is_err() {

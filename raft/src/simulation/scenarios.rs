@@ -16,6 +16,9 @@ use super::run::{World, simulate};
 use super::wallet::Draft;
 use crate::types::LogId;
 
+/// As what counts that a scenario's cut holds back.
+const CUT: &str = "segments held by a scenario";
+
 /// How long a cluster may take to elect, whatever its old leader still says: the time after which one
 /// without a quorum goes quiet, then the lease that its followers hold, then an election, and one more
 /// for votes that were split.
@@ -103,9 +106,9 @@ fn a_partitioned_or_flapping_node_does_not_depose_a_healthy_leader() {
             let links = both_ways(victim, &calm.others(victim));
             let network = &calm.world.network;
             for (away, back) in [(8_000, 2_000)].into_iter().chain([(450, 250); 12]) {
-                network.cut(&links);
+                network.cut(CUT, &links);
                 sleep(Duration::from_millis(away)).await;
-                network.mend(&links);
+                network.mend(CUT, &links);
                 sleep(Duration::from_millis(back)).await;
                 assert_eq!(leader.leadership(WALLETS), leadership, "it leads on");
                 assert!(calm.clients.push_on(&leader, &calm.wallet).await, "and serves");
@@ -122,7 +125,7 @@ fn a_leader_without_its_quorum_stops_serving() {
         simulate(seed, move || async move {
             let calm = Calm::of(seed, 3).await;
             let old = calm.leader();
-            calm.world.network.cut(&both_ways(old.id, &calm.others(old.id)));
+            calm.world.network.cut(CUT, &both_ways(old.id, &calm.others(old.id)));
             let took = calm.elects_another(old.id).await;
             assert!(took < ELECTS, "{took:?}");
             let wallet = &calm.wallet;
@@ -144,7 +147,7 @@ fn a_connected_majority_elects_under_a_partial_partition() {
             let old = calm.leader();
             let others = calm.others(old.id);
             // It keeps one of its followers, without whom the others are no majority.
-            calm.world.network.cut(&both_ways(old.id, &others[1..]));
+            calm.world.network.cut(CUT, &both_ways(old.id, &others[1..]));
             calm.world.machines[others[3] as usize - 1].crash(Crash::Process);
             let took = calm.elects_another(old.id).await;
             assert!(took < ELECTS, "{took:?}");
@@ -156,7 +159,7 @@ fn a_connected_majority_elects_under_a_partial_partition() {
             // It is heard by everybody, and hears nobody.
             let deaf: BTreeSet<_> =
                 calm.others(old.id).into_iter().map(|other| (other, old.id)).collect();
-            calm.world.network.cut(&deaf.into_iter().collect::<Vec<_>>());
+            calm.world.network.cut(CUT, &deaf.into_iter().collect::<Vec<_>>());
             let took = calm.elects_another(old.id).await;
             assert!(took < ELECTS, "{took:?}");
             calm.end();
@@ -174,11 +177,13 @@ fn a_leader_that_cannot_read_its_log_ends_and_harms_no_follower() {
             let World { machines, network, stage, .. } = &calm.world;
             let behind = calm.others(calm.leader().id)[seed as usize % 2];
             let links = both_ways(behind, &calm.others(behind));
-            network.cut(&links);
+            network.cut(CUT, &links);
             calm.pushes(30).await;
             // A node that starts anew has nothing of its log in memory, and then the end of it.
             let others = || machines.iter().filter(|machine| machine.id != behind);
-            others().for_each(|machine| machine.crash(Crash::Process));
+            for machine in others() {
+                machine.crash(Crash::Process);
+            }
             for machine in others() {
                 machine.start().await;
             }
@@ -188,7 +193,7 @@ fn a_leader_that_cannot_read_its_log_ends_and_harms_no_follower() {
             let held = follower.log(WALLETS);
             let unreadable = Unreadable { column: Column::Log, group: Some(WALLETS), after: 0 };
             leader.disk.fail_read(unreadable);
-            network.mend(&links);
+            network.mend(CUT, &links);
             let began = Instant::now();
             while !leader.is_down() {
                 assert!(began.elapsed() < ELECTS, "a leader that cannot read goes on");
