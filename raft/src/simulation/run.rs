@@ -97,13 +97,8 @@ fn notice_panics() {
 }
 
 impl World {
-    /// Machines without a node.
-    pub(super) fn new(seed: u64, nodes: u64) -> World {
-        World::with_spares(seed, nodes, 0)
-    }
-
-    /// The same, with machines besides that are not the cluster's from its beginning.
-    fn with_spares(seed: u64, first: u64, spares: u64) -> World {
+    /// Machines without a node; the spares are not the cluster's from its beginning.
+    pub(super) fn with_spares(seed: u64, first: u64, spares: u64) -> World {
         let nodes = first + spares;
         let stage = Stage::new(seed);
         let network = Network::new(stage.clone());
