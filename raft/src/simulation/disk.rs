@@ -1,8 +1,8 @@
 //! A node's disk: the memory engine, which knows what is not durable, and what a disk may do to it.
 //!
 //! A handle belongs to one life of its node. When that life ends, what it had not made durable is lost
-//! up to a prefix that the seed chooses (the first record that is lost was torn, if it was begun), and the
-//! handle refuses everything from then on: what is left of the dead node's tasks can do no harm.
+//! up to a prefix that the seed chooses (whole records: of one that was torn the engine shows nothing), and
+//! the handle refuses everything from then on: what is left of the dead node's tasks can do no harm.
 //!
 //! Writes and syncs that fail go on failing until the node's life ends; a read fails once, so that a node
 //! that takes no notice of it would go on with what it did not read.
