@@ -18,6 +18,7 @@ pub mod leak;
 pub mod linear;
 mod once;
 mod register;
+mod service;
 mod set;
 #[cfg(test)]
 mod story;
@@ -28,6 +29,7 @@ use crate::{
     verdict::Verdict,
 };
 use serde::Serialize;
+use service::Service;
 use std::collections::BTreeSet;
 
 /// A checker's verdict.
@@ -44,6 +46,9 @@ pub struct Check {
     pub operations: usize,
     /// How many of them were acknowledged.
     pub acknowledged: usize,
+    /// What a pass rests on, where that is not the number of operations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 type Judge = fn(&History) -> Verdict;
@@ -63,7 +68,7 @@ const WHOLE: [(&str, Judge); 3] =
     [("coverage", coverage::check), ("healing", healing::check), ("integrity", integrity::check)];
 
 /// Judges a whole history: one verdict for each workload that is in it, one for what the run must have
-/// contained, one for the healing, one for what did not verify.
+/// contained, one for the healing, one for what did not verify, one for the service while faults lasted.
 pub fn history(history: &History) -> Vec<Check> {
     let present = |workload: &str| history.events().any(|(_, event)| event.workload == workload);
     let of_workloads = WORKLOADS
@@ -72,7 +77,13 @@ pub fn history(history: &History) -> Vec<Check> {
         .map(|(name, judge)| counted(name, judge(history), history, |workload| workload == name));
     let of_the_whole =
         WHOLE.into_iter().map(|(name, judge)| counted(name, judge(history), history, |_| true));
-    of_workloads.chain(of_the_whole).collect()
+    of_workloads.chain(of_the_whole).chain([served(history)]).collect()
+}
+
+fn served(history: &History) -> Check {
+    let Service { verdict, judged, faults } = service::check(history);
+    let note = Some(format!("{judged} of {faults} faults judged"));
+    Check { note, ..counted("service", verdict, history, |_| true) }
 }
 
 fn counted(
@@ -82,7 +93,8 @@ fn counted(
     looked_at: impl Fn(&str) -> bool,
 ) -> Check {
     let mut wallets = BTreeSet::new();
-    let mut check = Check { name, verdict, wallets: 0, operations: 0, acknowledged: 0 };
+    let mut check =
+        Check { name, verdict, wallets: 0, operations: 0, acknowledged: 0, note: None };
     for operation in history.operations().filter(|found| looked_at(&found.invoke.workload)) {
         wallets.insert(operation.invoke.key.as_str());
         check.operations += 1;

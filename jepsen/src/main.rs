@@ -177,11 +177,12 @@ fn judge(path: &Path) -> Result<Verdict, Failure> {
     let history = History::read(path)?;
     let checks = check::history(&history);
     let mut out = io::stdout().lock();
-    for Check { name, verdict, wallets, operations, acknowledged } in &checks {
+    for Check { name, verdict, wallets, operations, acknowledged, note } in &checks {
+        let word = verdict.word();
+        let note = note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
         writeln!(
             out,
-            "{name}: {}, {wallets} wallets, {operations} operations, {acknowledged} acknowledged",
-            verdict.word()
+            "{name}: {word}, {wallets} wallets, {operations} operations, {acknowledged} acknowledged{note}"
         )?;
         for reason in verdict.reasons() {
             writeln!(out, "  {reason}")?;
