@@ -1,4 +1,4 @@
-use super::check;
+use super::{AFTER_NS, check};
 use crate::{
     check::story::{Story, refused, unknown},
     history::Type,
@@ -36,12 +36,42 @@ fn a_refusal_that_the_workload_does_not_count_on_is_found() {
     }
 }
 
+fn phase(phase: &str, state: &str) -> serde_json::Value {
+    json!({"phase": phase, "state": state})
+}
+
 #[test]
-fn where_clocks_are_turned_a_proof_may_be_of_another_time() {
-    let mut story = Story::of("chain");
-    story.nemesis("jump", json!({"phase": "start", "state": "installed"}));
-    assert_eq!(denied(&mut story, "unauthenticated"), Verdict::Pass);
-    refused(&denied(&mut story, "root"), &["denied"]);
+fn while_a_clock_is_turned_a_proof_may_be_of_another_time() {
+    for clock in ["jump", "drift"] {
+        let mut story = Story::of("chain");
+        story.nemesis(clock, phase("start", "installed"));
+        assert_eq!(denied(&mut story, "unauthenticated"), Verdict::Pass);
+        refused(&denied(&mut story, "root"), &["denied"]);
+    }
+}
+
+#[test]
+fn a_clock_excuses_nothing_before_it_is_turned_and_long_after() {
+    let mut before = Story::of("chain");
+    denied(&mut before, "unauthenticated");
+    before.nemesis("jump", phase("start", "installed"));
+    refused(&check(&before.history()), &["denied"]);
+    let after = |ns: u64| {
+        let mut story = Story::of("chain");
+        story.nemesis("jump", phase("start", "installed")).nemesis("jump", phase("stop", "installed"));
+        denied(story.later(ns), "unauthenticated")
+    };
+    assert_eq!(after(AFTER_NS - 10_000), Verdict::Pass);
+    refused(&after(AFTER_NS), &["denied"]);
+}
+
+#[test]
+fn a_clock_that_was_not_turned_and_another_fault_excuse_nothing() {
+    for (fault, state) in [("jump", "skipped"), ("boot", "installed"), ("kill", "installed")] {
+        let mut story = Story::of("chain");
+        story.nemesis(fault, phase("start", state));
+        refused(&denied(&mut story, "unauthenticated"), &["denied"]);
+    }
 }
 
 #[test]
