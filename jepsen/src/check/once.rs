@@ -3,7 +3,8 @@
 //! One device writes each wallet. An unknown outcome is asked for again until it is known; then the numbers
 //! of the acknowledged pushes fill the range from the first to the last head without gap or repeat, in the
 //! order of the pushes, each answer to the same id names the same number, and the wallet holds every id
-//! once.
+//! once. Nobody is told that the head has moved on: only the same request can have moved it, and whoever sends that
+//! again is given the answer of the first time.
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,10 @@ use crate::{
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, btree_map::Entry};
+
+/// The code of a refusal because of another head. A wallet with one device that knows what it wrote has no other: the
+/// head that such a refusal speaks of is that of the same request, whose answer is its receipt.
+const MOVED_ON: &str = "conflict";
 
 /// What an acknowledged push says.
 #[derive(Deserialize)]
@@ -95,6 +100,12 @@ fn attempts<'a>(
             Entry::Vacant(entry) => entry.insert(Known { above: greatest, ..Known::default() }),
         };
         known.unknown |= operation.outcome() == Type::Info;
+        if operation.denied() == Some(MOVED_ON) {
+            findings.fail(format!(
+                "{key}: forgotten: {id:?} is told that the head has moved on ({}), and nobody else writes here",
+                operation.lines()
+            ));
+        }
         let Some((line, answer)) = operation.ok() else { continue };
         let Some(pushed) = findings.value::<Pushed<'_>>(line, answer) else { continue };
         if pushed.id != id {

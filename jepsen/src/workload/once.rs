@@ -47,19 +47,25 @@ async fn work(arena: &Arena, key: &str, wallet: &mut Wallet) {
     }
 }
 
-/// Sends until the outcome is known, or the run is over.
+/// Sends until the outcome is known, or the run is over. Nothing is merged: a client that finds its own commit behind
+/// a refusal would call that a success, and nobody would learn that the cluster did not know its own answer.
 async fn send(arena: &Arena, client: &mut Client, key: &str, wallet: &mut Wallet, id: &str) {
     let mut op = "push";
     loop {
         let open = client.invoke(op, key, id);
-        match wallet.push().await {
+        match wallet.push_unmerged().await {
             Ok(report) => return open.ok(json!({"id": id, "seq": report.seq})),
             Err(error) => {
                 let doubt = in_doubt(&error);
+                let refused = matches!(error, ClientError::Refused(_));
                 ended(open, &error);
-                if !doubt && op == "push" {
-                    // It was never sent, and is given up.
+                if refused || (!doubt && op == "push") {
+                    // It was never sent, or is refused for good, and is given up. Of one that is refused although
+                    // it was done the device learns so that it can go on.
                     let _ = wallet.discard();
+                    if refused {
+                        let _ = wallet.pull().await;
+                    }
                     return;
                 }
                 // An answer to an earlier attempt is still owed.
@@ -84,13 +90,20 @@ async fn last_look(
         let name = wallet.list()?.into_iter().find(|info| info.changed);
         let id = name.and_then(|info| info.record).map(|record| record.name).unwrap_or_default();
         let open = client.invoke("retry", key, id.as_str());
-        let report = wallet.push().await?;
-        open.ok(json!({"id": id, "seq": report.seq}));
+        match wallet.push_unmerged().await {
+            Ok(report) => open.ok(json!({"id": id, "seq": report.seq})),
+            Err(error @ ClientError::Refused(_)) => {
+                ended(open, &error);
+                wallet.discard()?;
+                wallet.pull().await?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     let id = arena.last_value(key);
     let open = client.invoke("push", key, id.as_str());
     wallet.put(Record::new("opaque", id.as_str(), id.as_str()))?;
-    let report = wallet.push().await?;
+    let report = wallet.push_unmerged().await?;
     open.ok(json!({"id": id, "seq": report.seq}));
     let open = client.invoke("final", key, serde_json::Value::Null);
     wallet.pull().await?;

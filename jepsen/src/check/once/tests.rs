@@ -77,6 +77,25 @@ fn a_refused_push_that_is_there_is_invented() {
 }
 
 #[test]
+fn a_cluster_that_does_not_know_what_it_did_has_forgotten_a_receipt() {
+    for (op, code, found) in [
+        ("push", "conflict", &["forgotten"][..]),
+        ("retry", "conflict", &["forgotten"]),
+        // Others are found by `integrity`.
+        ("retry", "root", &[]),
+    ] {
+        let mut story = story(6);
+        let denied = json!({"asked": "c", "denied": code});
+        let verdict = ends(story.begin(5, op, "c").end(5, Type::Fail, denied), &["a", "b"], 6);
+        if found.is_empty() {
+            assert_eq!(verdict, Verdict::Pass);
+        } else {
+            refused(&verdict, found);
+        }
+    }
+}
+
+#[test]
 fn an_answer_to_another_id_is_refused() {
     let mut story = Story::of("once");
     story.ok(1, "push", "a", pushed("b", 5));
