@@ -3,10 +3,10 @@
 //! An operation of a device that begins after its revocation was acknowledged is not served. A pull at a known head
 //! has one second more; a watch shows nothing that was written later than that second. A device that was once told
 //! that it is revoked stays so, nobody is told so whom nobody revoked, and at the end every node says it to every
-//! revoked device.
+//! revoked device, by whatever session that asks.
 //!
-//! Unclear if no device was revoked, or if none tried behind that second: by a pull at a known head, and by a watch
-//! that had shown it something before, while something was written.
+//! Unclear if no device was revoked, or if none tried behind that second: by a pull at a known head, by a watch that
+//! had shown it something before, while something was written, and at the end by a session from before.
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +52,19 @@ struct Shown<'a> {
 struct At<'a> {
     device: &'a str,
     node: &'a str,
+    /// At the end: by which session.
+    #[serde(default)]
+    session: Session,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Session {
+    /// One that was opened before the revocation.
+    Kept,
+    /// One that is opened for this.
+    #[default]
+    New,
 }
 
 /// What is known of a device.
@@ -63,8 +76,9 @@ struct Device<'a> {
     asked: Option<usize>,
     /// Where it was first told that it is revoked.
     told: Option<usize>,
-    /// On which nodes it was refused at the end.
+    /// On which nodes it was refused at the end, and whether also by a session from before.
     refused_on: BTreeSet<&'a str>,
+    kept_was_refused: bool,
     /// Where a watch first showed it something, and where the last watch ended.
     watched: Option<usize>,
     watched_until: Option<usize>,
@@ -91,7 +105,7 @@ pub(super) fn check(history: &History) -> Verdict {
     let mut findings = Findings::default();
     let nodes = nodes(history);
     let wallets = history.wallets("devices");
-    let (mut revoked, mut tried, mut watched) = (false, false, false);
+    let (mut revoked, mut tried, mut watched, mut kept) = (false, false, false, false);
     for (key, operations) in &wallets {
         let mut devices = revocations(operations, &mut findings);
         let writes = writes(operations, &mut findings);
@@ -114,6 +128,7 @@ pub(super) fn check(history: &History) -> Verdict {
             revoked |= device.revoked.is_some();
             tried |= device.tried;
             watched |= would_have_been_shown(device, &writes);
+            kept |= device.kept_was_refused;
         }
         for (name, device) in devices.iter().filter(|(_, device)| device.revoked.is_some()) {
             for node in nodes.iter().filter(|node| !device.refused_on.contains(**node)) {
@@ -134,6 +149,9 @@ pub(super) fn check(history: &History) -> Verdict {
         lacks(
             "no watch was open while something was written more than a second after an acknowledged revocation",
         );
+    }
+    if !kept {
+        lacks("no revoked device asked at the end by a session from before its revocation");
     }
     if nodes.is_empty() {
         findings.unclear("no node is named, by `run` or by a `final-use`".to_owned());
@@ -279,17 +297,22 @@ fn used_at_the_end<'a>(
     devices: &mut BTreeMap<&'a str, Device<'a>>,
     findings: &mut Findings,
 ) {
-    let Some(At { device: name, node }) = findings.value(operation.begun, operation.invoke) else {
+    let Some(At { device: name, node, session }) =
+        findings.value(operation.begun, operation.invoke)
+    else {
         return;
     };
     let device = devices.entry(name).or_default();
+    let is_new = session == Session::New;
     if operation.refused() {
-        device.refused_on.insert(node);
+        device.kept_was_refused |= !is_new;
+        device.refused_on.extend(is_new.then_some(node));
         told(key, name, operation, device, findings);
     } else if operation.ok().is_some() && device.revoked.is_some() {
         device.refused_on.insert(node);
+        let by = if is_new { "a new session" } else { "a session from before" };
         findings.fail(format!(
-            "{key}: served: node {node} serves the revoked device {name} at the end ({})",
+            "{key}: served: node {node} serves the revoked device {name} at the end, by {by} ({})",
             operation.lines()
         ));
     }

@@ -80,6 +80,12 @@ impl Story {
         self.push(process, Type::Info, op, value.into(), Value::Null)
     }
 
+    /// Tells an event of another story.
+    pub(super) fn tell(&mut self, event: &Event) {
+        self.time = self.time.max(event.time);
+        self.events.push(Event { time: self.time, ..event.clone() });
+    }
+
     pub(super) fn history(&self) -> History {
         History::from_events(self.events.clone()).unwrap()
     }

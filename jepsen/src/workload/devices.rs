@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use types::ids::MemberId;
 
-use super::{AGAIN, Access, Arena, ended, moved, recover, settled, side_by_side};
+use super::{AGAIN, Access, Arena, ended, recover, settled, side_by_side};
 use crate::history::{Client, Open};
 
 mod thief;
 
-use thief::Thief;
+use thief::{Pushed, Thief};
 
 const WALLETS: usize = 2;
 const THINK_MS: u64 = 100;
@@ -26,8 +26,11 @@ const USED: Duration = Duration::from_secs(2);
 const TRIES_ON: Duration = Duration::from_millis(2_500);
 /// Between two writes of the owner: there is something to be shown all the time.
 const WRITES: Duration = Duration::from_millis(300);
-/// The profile of the copy that watches.
+/// The profiles of the copy that watches, and of the one that keeps a session until the end.
 const WATCHING: &str = "watching";
+const KEEPING: &str = "keeping";
+/// How often a node is asked at the end that does not answer: the cluster has healed.
+const ASKED_MAX: usize = 20;
 /// For so long a node may show what it read without asking the leader, and a little more.
 const WEAK: Duration = Duration::from_millis(1_100);
 
@@ -69,7 +72,7 @@ async fn owner(arena: Arena, number: usize) -> Result<(), ClientError> {
     settled(&mut owner.wallet, access.beginning_at(0))?;
     owner.push(&arena).await?;
     owner.wallet.pull().await?;
-    for stolen in &revoked {
+    for stolen in &mut revoked {
         stolen.try_again(&access, &mut owner.client, &owner.key).await;
     }
     Ok(())
@@ -141,6 +144,8 @@ struct Stolen {
     name: String,
     id: MemberId,
     profiles: Scratch,
+    /// With a session from before the revocation, if one was to be had.
+    keeping: Thief,
 }
 
 impl Stolen {
@@ -158,19 +163,18 @@ impl Stolen {
         for node in 0..arena.access.endpoints.len() {
             copy(&first, &profiles.path().join(format!("at-{node}"))).ok()?;
         }
-        copy(&first, &profiles.path().join(WATCHING)).ok()?;
-        Some(Stolen { name, id, profiles })
-    }
-
-    /// The device, at one node.
-    fn at(&self, access: &Access, node: usize) -> Result<Wallet, ClientError> {
-        self.open(&format!("at-{node}"), access, node)
-    }
-
-    fn open(&self, profile: &str, access: &Access, node: usize) -> Result<Wallet, ClientError> {
-        let mut wallet = Wallet::open(self.profiles.path().join(profile), None)?;
-        moved(&mut wallet, access.only(node))?;
-        Ok(wallet)
+        for copied in [WATCHING, KEEPING] {
+            copy(&first, &profiles.path().join(copied)).ok()?;
+        }
+        let wallet = Wallet::open(profiles.path().join(KEEPING), None).ok()?;
+        let mut keeping = Thief::at(wallet, &arena.access, 0, arena.planted.clone()).ok()?;
+        for node in 0..arena.access.endpoints.len() {
+            let gone = keeping.go_to(&arena.access, node);
+            if gone.is_ok() && keeping.open().await.is_ok() {
+                break;
+            }
+        }
+        Some(Stolen { name, id, profiles, keeping })
     }
 
     /// Asks every node for what there is, and watches at one of them.
@@ -184,7 +188,7 @@ impl Stolen {
         let mut uses = JoinSet::new();
         let nodes = arena.access.endpoints.len();
         let user = |profile: &str, node: usize| {
-            let wallet = self.open(profile, &arena.access, node)?;
+            let wallet = Wallet::open(self.profiles.path().join(profile), None)?;
             Ok::<_, ClientError>(User {
                 arena: arena.clone(),
                 key: key.to_owned(),
@@ -204,13 +208,42 @@ impl Stolen {
         uses
     }
 
-    /// What is left of it when everything has healed: nothing, at any node.
-    async fn try_again(&self, access: &Access, client: &mut Client, key: &str) {
+    /// What is left of it when everything has healed: nothing, at any node, neither by a session from before nor by
+    /// a new one.
+    async fn try_again(&mut self, access: &Access, client: &mut Client, key: &str) {
         for (node, name) in access.names.iter().enumerate() {
-            let Ok(mut wallet) = self.at(access, node) else { continue };
-            let asked = json!({"device": self.name, "kind": "pull", "node": name});
-            let open = client.invoke("final-use", key, asked);
-            used(open, wallet.pull().await.map(drop));
+            if self.keeping.go_to(access, node).is_err() {
+                continue;
+            }
+            for session in ["kept", "new"] {
+                let asked = json!({
+                    "device": self.name, "kind": "pull", "node": name, "session": session,
+                });
+                self.until_decided(client, key, &asked, session == "kept").await;
+            }
+        }
+    }
+
+    async fn until_decided(&mut self, client: &mut Client, key: &str, asked: &Value, kept: bool) {
+        for _ in 0..ASKED_MAX {
+            if kept && !self.keeping.has_a_session() {
+                return;
+            }
+            let open = client.invoke("final-use", key, asked.clone());
+            let done = match kept {
+                true => self.keeping.pull(false).await,
+                false => self.keeping.pull_anew().await,
+            };
+            let decided = !matches!(done, Err(ClientError::Unavailable(_)));
+            match done {
+                // A node whose clock was wrong may have given it, so that it has ended.
+                Err(error) if kept && !self.keeping.has_a_session() => open.fail(error),
+                done => used(open, done),
+            }
+            if decided {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }
@@ -237,25 +270,35 @@ impl User {
                 break;
             }
             let kind = ["pull", "weak", "push", "weak", "session"][turn % 5];
-            let open = client.invoke("use", &self.key, self.asked(kind));
+            let mut asked = self.asked(kind);
+            let open = client.invoke("use", &self.key, asked.clone());
+            let mut behind = false;
             let done = match kind {
                 "pull" => self.thief.pull(false).await,
                 "weak" => self.thief.pull(true).await,
                 "session" => self.thief.wallet.session().await.map(drop),
-                _ => self.push(turn).await,
+                _ => {
+                    let pushed = self.push(turn).await;
+                    behind = matches!(pushed, Ok(Pushed::MovedOn));
+                    pushed.map(drop)
+                }
             };
-            used(open, done);
+            if behind {
+                asked["conflict"] = true.into();
+                open.ok(asked);
+                // As long as it is a member, the next one may be on top of the head.
+                let _ = self.thief.wallet.pull().await;
+            } else {
+                used(open, done);
+            }
             self.arena.think(&mut random, THINK_MS).await;
         }
     }
 
-    async fn push(&mut self, turn: usize) -> Result<(), ClientError> {
+    async fn push(&mut self, turn: usize) -> Result<Pushed, ClientError> {
         let value = self.arena.value(&self.device, turn);
-        let wallet = &mut self.thief.wallet;
-        wallet.put(Record::new("opaque", format!("used at {}", self.node), value))?;
-        let pushed = wallet.push().await;
-        wallet.discard()?;
-        pushed.map(drop)
+        let record = Record::new("opaque", format!("used at {}", self.node), value);
+        self.thief.push(record).await
     }
 
     /// Watches, and opens the watch again whenever it ended.

@@ -49,11 +49,20 @@ fn tries_on(story: &mut Story, watches: bool, reads: bool, writes: bool) {
         story.ok(72, "push", "p", pushed(91));
     }
     story.end(70, Type::Ok, at);
+    at_the_end(story, "z", "kept", true);
     for node in ["n1", "n2"] {
         let asked = json!({"device": "z", "node": node});
         let refused = json!({"device": "z", "node": node, "refused": true});
         story.begin(9, "final-use", asked).end(9, Type::Fail, refused);
     }
+}
+
+/// At the end a device asks a node by one of its sessions.
+fn at_the_end(story: &mut Story, device: &str, session: &str, refused: bool) {
+    let asked = json!({"device": device, "node": "n1", "session": session});
+    let mut answer = asked.clone();
+    answer["refused"] = refused.into();
+    story.begin(9, "final-use", asked).end(9, Type::Fail, answer);
 }
 
 /// Every node refuses `b` at the end.
@@ -164,6 +173,39 @@ fn a_node_that_serves_a_revoked_device_at_the_end_is_refused() {
     let mut story = revoked();
     let asked = json!({"device": "b", "node": "n3"});
     refused(&ends(story.ok(8, "final-use", asked.clone(), asked)), &["served"]);
+}
+
+#[test]
+fn a_session_from_before_the_revocation_is_not_served_at_the_end_either() {
+    for session in ["kept", "new"] {
+        let mut story = revoked();
+        let asked = json!({"device": "b", "node": "n1", "session": session});
+        refused(&ends(story.ok(8, "final-use", asked.clone(), asked)), &["served"]);
+    }
+}
+
+#[test]
+fn a_session_from_before_the_revocation_has_to_be_tried_at_the_end() {
+    let verdict = |session: &str, told: bool| {
+        let mut story = revoked();
+        tries_on(&mut story, true, true, true);
+        let mut lacking = Story::of("devices");
+        for (_, event) in story.history().events().filter(|(_, event)| event.value["session"].is_null()) {
+            lacking.tell(event);
+        }
+        at_the_end(&mut lacking, "b", session, told);
+        last(&mut lacking)
+    };
+    assert_eq!(verdict("kept", true), Verdict::Pass);
+    unknown(&verdict("kept", false), "by a session from before");
+    unknown(&verdict("new", true), "by a session from before");
+}
+
+#[test]
+fn a_push_that_is_told_that_the_head_has_moved_on_was_taken_for_a_members() {
+    let mut moved_on = by("push");
+    moved_on["conflict"] = true.into();
+    refused(&ends(revoked().ok(2, "use", by("push"), moved_on)), &["served"]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! What a stolen device gets by a session that it has, at one node. It takes what it is shown: the client of the
+//! What a stolen device gets by a session that it has, at one node, and what it is told of its commits. It takes what it is shown: the client of the
 //! product would turn away by itself once it learns that it is revoked, and say nothing of a node that does not.
 
-use client::{ClientError, Endpoint, ExportedSession, Refusal, Unavailable, Wallet, tls::Trust};
+use client::{
+    ClientError, Endpoint, ExportedSession, Record, Refusal, Unavailable, Wallet, tls::Trust,
+};
 use proto::{
     convert::detail_of,
     v1::{
@@ -14,7 +16,7 @@ use tokio::time::{error::Elapsed, timeout};
 use tonic::{Code, Request, Status, Streaming, metadata::MetadataValue, transport::Channel};
 use types::SignedHead;
 
-use crate::workload::{Access, DEADLINES, Planted};
+use crate::workload::{Access, DEADLINES, Planted, moved};
 
 const PULL: &str = "/holdfast.v1.Wallets/Pull";
 const WATCH: &str = "/holdfast.v1.Wallets/Watch";
@@ -24,6 +26,18 @@ const SILENCE: Duration = Duration::from_secs(120);
 const OF_A_SESSION: [&str; 3] = ["session", "proof", "challenge"];
 /// What it says to a device that is no member any more.
 const OF_A_MEMBER: [&str; 2] = ["member_inactive", "denied"];
+
+/// What it says of a commit that is not on top of the head.
+const MOVED_ON: &str = "conflict";
+
+/// What a member is told of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is part of the wallet.
+    Accepted,
+    /// It is not on top of the head.
+    MovedOn,
+}
 
 /// A device with a session.
 pub(super) struct Thief {
@@ -43,16 +57,25 @@ impl Thief {
         node: usize,
         planted: Arc<Planted>,
     ) -> Result<Thief, ClientError> {
-        let only = access.only(node);
-        let endpoint = Endpoint::parse(&only.endpoints[0])?;
-        let channel =
-            Trust::from_pem(only.ca_pem.as_bytes())?.channel(&endpoint, DEADLINES.connect)?;
-        let wallets = WalletsClient::new(channel);
-        Ok(Thief { wallet, planted, wallets, session: None, held: None })
+        let wallets = wallets(access, node)?;
+        let mut thief = Thief { wallet, planted, wallets, session: None, held: None };
+        moved(&mut thief.wallet, access.only(node))?;
+        Ok(thief)
+    }
+
+    /// Asks another node from now on, by the session that it has.
+    pub(super) fn go_to(&mut self, access: &Access, node: usize) -> Result<(), ClientError> {
+        self.wallets = wallets(access, node)?;
+        moved(&mut self.wallet, access.only(node))
+    }
+
+    /// Whether it has a session.
+    pub(super) fn has_a_session(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Opens a session.
-    async fn open(&mut self) -> Result<(), ClientError> {
+    pub(super) async fn open(&mut self) -> Result<(), ClientError> {
         let session = self.wallet.session().await?;
         self.planted.session(&session);
         self.session = Some(session);
@@ -70,6 +93,37 @@ impl Thief {
                 Some(Part::End(_)) => return Ok(()),
                 part => self.shown(part)?,
             };
+        }
+    }
+
+    /// The same by a session that it opens for that.
+    pub(super) async fn pull_anew(&mut self) -> Result<(), ClientError> {
+        let kept = self.session.take();
+        let pulled = self.pull(false).await;
+        self.session = kept;
+        pulled
+    }
+
+    /// Sends a commit of its own, on top of the head that it knows. A cluster decides about a commit of a member
+    /// only: whoever is told that the head has moved on was taken for one.
+    ///
+    /// A leader that was just elected may have missed the revocation when it takes the commit, and finds out when
+    /// that is applied: what it says of the second one it says by what it has applied by then.
+    pub(super) async fn push(&mut self, record: Record) -> Result<Pushed, ClientError> {
+        self.wallet.put(record)?;
+        let mut pushed = self.push_once().await;
+        if let Ok(Pushed::MovedOn) = pushed {
+            pushed = self.push_once().await;
+        }
+        self.wallet.discard()?;
+        pushed
+    }
+
+    async fn push_once(&mut self) -> Result<Pushed, ClientError> {
+        match self.wallet.push_unmerged().await {
+            Ok(_) => Ok(Pushed::Accepted),
+            Err(error) if error.refusal_code() == Some(MOVED_ON) => Ok(Pushed::MovedOn),
+            Err(error) => Err(error),
         }
     }
 
@@ -155,6 +209,14 @@ impl Thief {
             }
         })
     }
+}
+
+/// A node's door.
+fn wallets(access: &Access, node: usize) -> Result<WalletsClient<Channel>, ClientError> {
+    let only = access.only(node);
+    let endpoint = Endpoint::parse(&only.endpoints[0])?;
+    let channel = Trust::from_pem(only.ca_pem.as_bytes())?.channel(&endpoint, DEADLINES.connect)?;
+    Ok(WalletsClient::new(channel))
 }
 
 fn in_time<T>(answer: Result<Result<T, Status>, Elapsed>) -> Result<T, Status> {
