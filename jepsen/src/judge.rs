@@ -48,7 +48,7 @@ pub fn nodes(world: &World, plan: &Plan, planted: &Planted) -> Vec<Judgement> {
     let mut judgements = vec![
         Judgement::new("ends", ends(world)),
         Judgement::new("panics", panics(&logs)),
-        Judgement::new("promise", promise::check(&logs)),
+        Judgement::new("promise", promised(&logs, planted)),
         Judgement::new("leak", leaks::check(world, planted)),
     ];
     if plan.leaves_bytes_alone() {
@@ -56,6 +56,14 @@ pub fn nodes(world: &World, plan: &Plan, planted: &Planted) -> Vec<Judgement> {
         judgements.push(Judgement::new("votes", votes::check(&logs)));
     }
     judgements
+}
+
+/// What was answered was durable, and what clients were told was answered.
+fn promised(logs: &[(String, String, std::path::PathBuf)], planted: &Planted) -> Verdict {
+    match planted.recorder().map(promise::all).transpose() {
+        Ok(told) => promise::check(logs, &told.unwrap_or_default()),
+        Err(unread) => unread.and(promise::check(logs, &[])),
+    }
 }
 
 /// No node ended without a reason that was injected.

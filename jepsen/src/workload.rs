@@ -179,9 +179,9 @@ impl Arena {
     /// A place for all workloads of a run.
     pub fn new(recorder: Recorder, access: Access, canary: &str, seed: u64) -> Arena {
         Arena {
+            planted: Arc::new(Planted::new(canary).told_in(recorder.clone())),
             recorder,
             access: Arc::new(access),
-            planted: Arc::new(Planted::new(canary)),
             seed,
             over: CancellationToken::new(),
             healed: watch::Sender::new(None),

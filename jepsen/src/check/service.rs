@@ -234,12 +234,9 @@ fn writes(history: &History) -> Vec<Write> {
     let homes: BTreeMap<String, u64> = homes.map(|home| (home.key, home.group)).collect();
     let write = |operation: Operation<'_>| {
         let invoke = operation.invoke;
-        let (is_write, single) = match (invoke.workload.as_str(), invoke.op.as_str()) {
-            ("register", "cas") | ("once", "push" | "retry") => (true, true),
-            ("set", "add") | ("chain" | "watch", "push") => (true, false),
-            _ => (false, false),
-        };
-        let group = homes.get(&invoke.key).filter(|_| is_write)?;
+        let group = homes.get(&invoke.key).filter(|_| operation.writes_records())?;
+        // The others merge, which takes requests of its own.
+        let single = ["register", "once"].contains(&invoke.workload.as_str());
         let ended = operation.answer.map(|answer| answer.time);
         Some(Write {
             group: *group,

@@ -149,6 +149,14 @@ impl<'a> Operation<'a> {
         Some((self.invoke.time, self.answer?.time))
     }
 
+    /// Whether it writes records of a wallet of which the history says where it lives.
+    pub fn writes_records(&self) -> bool {
+        matches!(
+            (self.invoke.workload.as_str(), self.invoke.op.as_str()),
+            ("register", "cas") | ("set", "add") | ("once" | "chain" | "watch", "push" | "retry")
+        )
+    }
+
     /// Whether the cluster decided against it by a rule of the workload (`value.refused`).
     pub fn refused(&self) -> bool {
         self.failed_as("refused")

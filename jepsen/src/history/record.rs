@@ -8,7 +8,7 @@
 //! An event's time is taken under the lock that orders the lines. A write that fails is kept and told by
 //! [`Recorder::finish`]; clients go on.
 
-use super::{Event, Fault, Home, Leader, Nemesis, Process, Run, Type};
+use super::{Event, Fault, History, Home, Leader, Nemesis, Process, ReadError, Run, Type};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
@@ -116,6 +116,18 @@ impl Recorder {
             Ok(()) => Ok(log.events),
             Err(error) => Err(RecordError::Write(self.shared.path.clone(), error)),
         }
+    }
+
+    /// What is written so far, read back. What could not be written is told by [`Recorder::finish`].
+    ///
+    /// # Errors
+    /// It cannot be read, or somebody is writing.
+    pub fn so_far(&self) -> Result<History, ReadError> {
+        let mut log = self.lock();
+        let flushed = log.file.flush();
+        log.keep(flushed);
+        drop(log);
+        History::read(&self.shared.path)
     }
 
     fn nemesis(&self, op: &str, value: &impl Serialize) {

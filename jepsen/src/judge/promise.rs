@@ -1,6 +1,8 @@
 //! P1, from the nodes' own records: when an entry was answered, its group's log stood on disk at least as far
 //! in two data centres.
 //!
+//! Clients know of most answers too: where nodes did not write those down, nobody knows ([`told`]).
+//!
 //! Nodes write a line after each sync and before each answer, with the time of the machine's monotonic clock. One
 //! that ran in another boot for a while was ahead by [`AHEAD`] then.
 //!
@@ -17,8 +19,10 @@ use super::lines;
 use crate::{inject::clock::AHEAD, verdict::Verdict};
 
 mod held;
+mod told;
 
 use held::{Beginnings, Log};
+pub(super) use told::{Told, all};
 
 /// Findings that are told; more of the same say nothing new.
 const TOLD: usize = 10;
@@ -42,18 +46,18 @@ struct Synced<'a> {
     log: Log,
 }
 
-/// Judges the logs of nodes: each with the node's name and data centre.
-pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
+/// Judges the logs of nodes, each with the node's name and data centre, and whether they tell of what clients were told.
+pub(super) fn check(logs: &[(String, String, PathBuf)], told: &[Told]) -> Verdict {
     let mut synced: BTreeMap<u64, Vec<Synced<'_>>> = BTreeMap::new();
     let mut answers: Vec<(&str, Line)> = Vec::new();
     for (node, dc, log) in logs {
         let mut own: BTreeMap<u64, Vec<Line>> = BTreeMap::new();
-        let told = lines::each(log, |text| match read(text) {
+        let read = lines::each(log, |text| match self::read(text) {
             Some(line) if line.answered => answers.push((node, line)),
             Some(line) => own.entry(line.group).or_default().push(line),
             None => {}
         });
-        if let Err(unread) = told {
+        if let Err(unread) = read {
             return unread;
         }
         for (group, lines) in own {
@@ -64,7 +68,8 @@ pub(super) fn check(logs: &[(String, String, PathBuf)]) -> Verdict {
     if answers.is_empty() {
         return Verdict::unknown("no node wrote down what it answered");
     }
-    judge(synced, answers)
+    let times = answers.iter().map(|(_, line)| (line.group, line.at_ns));
+    told::check(told, times).and(judge(synced, answers))
 }
 
 fn judge(mut synced: BTreeMap<u64, Vec<Synced<'_>>>, mut answers: Vec<(&str, Line)>) -> Verdict {
@@ -169,7 +174,7 @@ mod tests {
                 (format!("n{n}"), (*dc).to_owned(), log(&directory, &format!("n{n}"), lines))
             })
             .collect();
-        check(&logs)
+        check(&logs, &[])
     }
 
     #[test]
@@ -251,6 +256,21 @@ mod tests {
             ("dc2", &[("synced", 3, 7, 10), ("synced", 3, 5, 20)]),
         ]);
         assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_client_that_was_told_without_a_line_makes_it_unknown_and_a_broken_promise_outweighs_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let told = [Told { group: 2, asked_ns: 40, told_ns: 50 }];
+        for (second, failed) in [(20, false), (35, true)] {
+            let one = log(&directory, "n1", &[("synced", 3, 7, 10), ("answered", 3, 7, 30)]);
+            let other = log(&directory, "n2", &[("synced", 3, 7, second)]);
+            let logs = [("n1", "dc1", one), ("n2", "dc2", other)];
+            let logs = logs.map(|(node, dc, log)| (node.to_owned(), dc.to_owned(), log));
+            let verdict = check(&logs, &told);
+            assert_eq!(matches!(verdict, Verdict::Fail(_)), failed, "{verdict:?}");
+            assert_eq!(matches!(verdict, Verdict::Unknown(_)), !failed, "{verdict:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What clients know and nobody else may: it is looked for on the disks and in the logs of nodes. And what is known
-//! to be there, so that a search that finds nothing has looked.
+//! to be there, so that a search that finds nothing has looked; and where it is written down what they were told.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use client::ExportedSession;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use types::ids::WalletId;
 
-use crate::check::leak::Needle;
+use crate::{check::leak::Needle, history::Recorder};
 
 /// Wallets whose ids are kept: the last ones, which are in every log at the end of a run.
 const WALLETS_MAX: usize = 64;
@@ -19,6 +19,7 @@ const SESSION: &str = "the key of a session";
 #[derive(Debug)]
 pub struct Planted {
     canary: String,
+    recorder: Option<Recorder>,
     kept: Mutex<Kept>,
 }
 
@@ -31,7 +32,19 @@ struct Kept {
 impl Planted {
     /// `canary` is in every record that is written, in its name or its body, and in the names of devices.
     pub fn new(canary: &str) -> Planted {
-        Planted { canary: canary.to_owned(), kept: Mutex::default() }
+        Planted { canary: canary.to_owned(), recorder: None, kept: Mutex::default() }
+    }
+
+    /// Clients write down there what they ask and are told.
+    #[must_use]
+    pub fn told_in(mut self, recorder: Recorder) -> Planted {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// Where it is written down what they were told.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     /// What is in every record.
