@@ -93,8 +93,7 @@ fn counted(
     looked_at: impl Fn(&str) -> bool,
 ) -> Check {
     let mut wallets = BTreeSet::new();
-    let mut check =
-        Check { name, verdict, wallets: 0, operations: 0, acknowledged: 0, note: None };
+    let mut check = Check { name, verdict, wallets: 0, operations: 0, acknowledged: 0, note: None };
     for operation in history.operations().filter(|found| looked_at(&found.invoke.workload)) {
         wallets.insert(operation.invoke.key.as_str());
         check.operations += 1;

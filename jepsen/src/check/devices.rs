@@ -1,12 +1,12 @@
 //! `devices`: revoked means revoked, on every node, from the acknowledgement on.
 //!
-//! An operation of a device that begins after its revocation was acknowledged is not served. A pull at a known head
-//! has one second more; a watch shows nothing that was written later than that second. A device that was once told
-//! that it is revoked stays so, nobody is told so whom nobody revoked, and at the end every node says it to every
-//! revoked device, by whatever session that asks.
+//! An operation of a device that begins after its revocation was acknowledged is not served. A pull at a known
+//! head has one second more; a watch shows nothing that was written later than that second. A device that was once
+//! told that it is revoked stays so, nobody is told so whom nobody revoked, and at the end every node says it to
+//! every revoked device, by whatever session that asks.
 //!
-//! Unclear if no device was revoked, or if none tried behind that second: by a pull at a known head, by a watch that
-//! had shown it something before, while something was written, and at the end by a session from before.
+//! Unclear if no device was revoked, or if none tried behind that second: by a pull at a known head, by a watch
+//! that had shown it something before, while something was written, and at the end by a session from before.
 
 #[cfg(test)]
 mod tests;

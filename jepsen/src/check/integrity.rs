@@ -1,10 +1,10 @@
 //! `integrity`: whatever clients are shown verifies, and nothing is refused without a reason.
 //!
-//! Clients verify every answer. One whose signatures, chain or seals do not hold, or that is older than what
-//! the device holds, ends its operation as `broken`: no fault of a network or of a machine explains it. Nor does any
+//! Clients verify every answer. One whose signatures, chain or seals do not hold, or that is older than what the
+//! device holds, ends its operation as `broken`: no fault of a network or of a machine explains it. Nor does any
 //! explain a refusal for good by a rule that the workload does not count on: what was well formed, signed by a
-//! member and on top of the head may be put off, and not be refused. Only whoever asks while a clock is wrong, or just
-//! behind that, may be told that its proof or its session is of another time.
+//! member and on top of the head may be put off, and not be refused. Only whoever asks while a clock is wrong, or
+//! just behind that, may be told that its proof or its session is of another time.
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +20,8 @@ use crate::{
 const UNAUTHENTICATED: &str = "unauthenticated";
 /// Faults that turn the clock by which nodes judge that.
 const CLOCKS: [&str; 2] = ["jump", "drift"];
-/// For how long a clock that is right again excuses: a session that a node gave by the wrong one is over everywhere
-/// else, which its holder, a device that lives for some seconds, learns when it next asks.
+/// For how long a clock that is right again excuses: a session that a node gave by the wrong one is over
+/// everywhere else, which its holder, a device that lives for some seconds, learns when it next asks.
 const AFTER_NS: u64 = 10_000_000_000;
 
 /// Judges every operation of every workload.

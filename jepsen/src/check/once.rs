@@ -1,10 +1,10 @@
 //! `once`: a push that is sent again with the same request id happens once.
 //!
-//! One device writes each wallet. An unknown outcome is asked for again until it is known; then the numbers
-//! of the acknowledged pushes fill the range from the first to the last head without gap or repeat, in the
-//! order of the pushes, each answer to the same id names the same number, and the wallet holds every id
-//! once. Nobody is told that the head has moved on: only the same request can have moved it, and whoever sends that
-//! again is given the answer of the first time.
+//! One device writes each wallet. An unknown outcome is asked for again until it is known; then the numbers of the
+//! acknowledged pushes fill the range from the first to the last head without gap or repeat, in the order of the
+//! pushes, each answer to the same id names the same number, and the wallet holds every id once. Nobody is told
+//! that the head has moved on: only the same request can have moved it, and whoever sends that again is given the
+//! answer of the first time.
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +17,8 @@ use crate::{
 use serde::Deserialize;
 use std::collections::{BTreeMap, btree_map::Entry};
 
-/// The code of a refusal because of another head. A wallet with one device that knows what it wrote has no other: the
-/// head that such a refusal speaks of is that of the same request, whose answer is its receipt.
+/// The code of a refusal because of another head. A wallet with one device that knows what it wrote has no other:
+/// the head that such a refusal speaks of is that of the same request, whose answer is its receipt.
 const MOVED_ON: &str = "conflict";
 
 /// What an acknowledged push says.

@@ -1,12 +1,13 @@
-//! `service`: while a fault leaves a majority of the voters whole and connected, every group goes on being written.
+//! `service`: while a fault leaves a majority of the voters whole and connected, every group goes on being
+//! written.
 //!
 //! A history is cut into stretches in which the same faults are in effect. In one that is owed (a fault lasts, and
-//! what all of them together leave is more than half of the voters, each hearing each other) no group whose wallets
-//! had been written before may be without an acknowledged write for longer than [`BOUND_NS`]; neither at its
-//! beginning, where somebody has to be elected, nor later.
+//! what all of them together leave is more than half of the voters, each hearing each other) no group whose
+//! wallets had been written before may be without an acknowledged write for longer than [`BOUND_NS`]; neither at
+//! its beginning, where somebody has to be elected, nor later.
 //!
-//! What a fault leaves is in [`harm`]; why some are never judged, in `semantics.md`. Nothing here is ever unknown: a
-//! stretch that proves nothing is not judged, and how many faults were is told.
+//! What a fault leaves is in [`harm`]; why some are never judged, in `semantics.md`. Nothing here is ever unknown:
+//! a stretch that proves nothing is not judged, and how many faults were is told.
 
 mod harm;
 #[cfg(test)]
@@ -23,17 +24,17 @@ use crate::{
     verdict::Verdict,
 };
 
-/// The longest time without a write: all of a client's patience (3 s), in which it asks a node that does not answer
-/// for 1.5 s and then others, an election (under a second), and a second for a machine with other things to do. Known
-/// runs need 1.7 s at most.
+/// The longest time without a write: all of a client's patience (3 s), in which it asks a node that does not
+/// answer for 1.5 s and then others, an election (under a second), and a second for a machine with other things to
+/// do. Known runs need 1.7 s at most.
 const BOUND_NS: u64 = 5_000_000_000;
-/// For how long what a fault took away counts as missing when it is over: nodes start and catch up, and a connection
-/// on which nothing is acknowledged is given up after three seconds.
+/// For how long what a fault took away counts as missing when it is over: nodes start and catch up, and a
+/// connection on which nothing is acknowledged is given up after three seconds.
 const SETTLES_NS: u64 = 5_000_000_000;
 /// Somebody who has asked a group for so long, one attempt, has asked.
 const ASKED_NS: u64 = 1_500_000_000;
-/// A client that does one request at a time ends it after 3 s. One that takes longer than this had no processor, and
-/// neither had any if none wrote anything down for so long.
+/// A client that does one request at a time ends it after 3 s. One that takes longer than this had no processor,
+/// and neither had any if none wrote anything down for so long.
 const STARVED_NS: u64 = 4_000_000_000;
 
 /// What was found, and how many faults it was looked for in.
@@ -89,10 +90,12 @@ pub(super) fn check(history: &History) -> Service {
         if stretch.active.is_empty() || stretch.to - stretch.from <= BOUND_NS {
             continue;
         }
-        let before = writes.iter().filter(|write| write.acknowledged && write.ended <= stretch.from);
+        let before =
+            writes.iter().filter(|write| write.acknowledged && write.ended <= stretch.from);
         let groups: BTreeSet<u64> = before.map(|write| write.group).collect();
         for group in groups {
-            let of_group: Vec<&Write> = writes.iter().filter(|write| write.group == group).collect();
+            let of_group: Vec<&Write> =
+                writes.iter().filter(|write| write.group == group).collect();
             judged.extend(stretch.active.iter().copied());
             for gap in gaps(&stretch, &of_group) {
                 if was_asked(gap, &of_group) && !was_starved(gap, &writes, &told) {
@@ -162,7 +165,8 @@ impl Lasting {
 
 /// From change to change. What goes on as before is one stretch.
 fn stretches(lasting: &[Lasting]) -> Vec<Stretch> {
-    let times = lasting.iter().flat_map(|one| [one.from, one.in_place, one.span.stop_ns, one.gone()]);
+    let times =
+        lasting.iter().flat_map(|one| [one.from, one.in_place, one.span.stop_ns, one.gone()]);
     let times: Vec<u64> = times.collect::<BTreeSet<_>>().into_iter().collect();
     let mut stretches: Vec<Stretch> = Vec::new();
     for (from, to) in times.iter().copied().zip(times.iter().copied().skip(1)) {

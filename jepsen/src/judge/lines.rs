@@ -32,7 +32,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for log in [directory.path().to_owned(), directory.path().join("missing")] {
             let logs = [("n1".to_owned(), "dc1".to_owned(), log.clone())];
-            for verdict in [promise::check(&logs, &[]), repairs::check(&logs), votes::check(&logs)] {
+            for verdict in [promise::check(&logs, &[]), repairs::check(&logs), votes::check(&logs)]
+            {
                 let named = |said: &[String]| said[0].contains(&log.display().to_string());
                 assert!(matches!(&verdict, Verdict::Unknown(said) if named(said)), "{verdict:?}");
             }

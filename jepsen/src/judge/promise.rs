@@ -6,9 +6,10 @@
 //! Nodes write a line after each sync and before each answer, with the time of the machine's monotonic clock. One
 //! that ran in another boot for a while was ahead by [`AHEAD`] then.
 //!
-//! That the leader of a later term holds what was answered before is not presumed ([`held`]). Presumed is that logs
-//! match, and that a second leader of the same term, whose entries the lines do not tell apart, began with what the
-//! first one had answered. Where it did not, the checkers of the workloads miss a write, or the one of votes a vote.
+//! That the leader of a later term holds what was answered before is not presumed ([`held`]). Presumed is that
+//! logs match, and that a second leader of the same term, whose entries the lines do not tell apart, began with
+//! what the first one had answered. Where it did not, the checkers of the workloads miss a write, or the one of
+//! votes a vote.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,7 +47,8 @@ struct Synced<'a> {
     log: Log,
 }
 
-/// Judges the logs of nodes, each with the node's name and data centre, and whether they tell of what clients were told.
+/// Judges the logs of nodes, each with the node's name and data centre, and whether they tell of what clients were
+/// told.
 pub(super) fn check(logs: &[(String, String, PathBuf)], told: &[Told]) -> Verdict {
     let mut synced: BTreeMap<u64, Vec<Synced<'_>>> = BTreeMap::new();
     let mut answers: Vec<(&str, Line)> = Vec::new();
@@ -224,7 +226,8 @@ mod tests {
         assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
     }
 
-    /// Data centre 2 has a log of a later term that is longer, and of which nobody knows whether it holds the entry.
+    /// Data centre 2 has a log of a later term that is longer, and of which nobody knows whether it holds the
+    /// entry.
     #[test]
     fn a_later_term_alone_proves_nothing() {
         let split = checked(&[
@@ -259,7 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_was_told_without_a_line_makes_it_unknown_and_a_broken_promise_outweighs_that() {
+    fn a_client_that_was_told_without_a_line_makes_it_unknown_and_a_broken_promise_outweighs_that()
+    {
         let directory = tempfile::tempdir().unwrap();
         let told = [Told { group: 2, asked_ns: 40, told_ns: 50 }];
         for (second, failed) in [(20, false), (35, true)] {

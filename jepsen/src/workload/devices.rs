@@ -208,8 +208,8 @@ impl Stolen {
         uses
     }
 
-    /// What is left of it when everything has healed: nothing, at any node, neither by a session from before nor by
-    /// a new one.
+    /// What is left of it when everything has healed: nothing, at any node, neither by a session from before nor
+    /// by a new one.
     async fn try_again(&mut self, access: &Access, client: &mut Client, key: &str) {
         for (node, name) in access.names.iter().enumerate() {
             if self.keeping.go_to(access, node).is_err() {

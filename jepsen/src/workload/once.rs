@@ -47,8 +47,9 @@ async fn work(arena: &Arena, key: &str, wallet: &mut Wallet) {
     }
 }
 
-/// Sends until the outcome is known, or the run is over. Nothing is merged: a client that finds its own commit behind
-/// a refusal would call that a success, and nobody would learn that the cluster did not know its own answer.
+/// Sends until the outcome is known, or the run is over. Nothing is merged: a client that finds its own commit
+/// behind a refusal would call that a success, and nobody would learn that the cluster did not know its own
+/// answer.
 async fn send(arena: &Arena, client: &mut Client, key: &str, wallet: &mut Wallet, id: &str) {
     let mut op = "push";
     loop {

@@ -1,5 +1,6 @@
-//! What clients know and nobody else may: it is looked for on the disks and in the logs of nodes. And what is known
-//! to be there, so that a search that finds nothing has looked; and where it is written down what they were told.
+//! What clients know and nobody else may: it is looked for on the disks and in the logs of nodes. And what is
+//! known to be there, so that a search that finds nothing has looked; and where it is written down what they were
+//! told.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use client::ExportedSession;

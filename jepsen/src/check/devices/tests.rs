@@ -190,7 +190,9 @@ fn a_session_from_before_the_revocation_has_to_be_tried_at_the_end() {
         let mut story = revoked();
         tries_on(&mut story, true, true, true);
         let mut lacking = Story::of("devices");
-        for (_, event) in story.history().events().filter(|(_, event)| event.value["session"].is_null()) {
+        for (_, event) in
+            story.history().events().filter(|(_, event)| event.value["session"].is_null())
+        {
             lacking.tell(event);
         }
         at_the_end(&mut lacking, "b", session, told);

@@ -58,7 +58,9 @@ fn a_clock_excuses_nothing_before_it_is_turned_and_long_after() {
     refused(&check(&before.history()), &["denied"]);
     let after = |ns: u64| {
         let mut story = Story::of("chain");
-        story.nemesis("jump", phase("start", "installed")).nemesis("jump", phase("stop", "installed"));
+        story
+            .nemesis("jump", phase("start", "installed"))
+            .nemesis("jump", phase("stop", "installed"));
         denied(story.later(ns), "unauthenticated")
     };
     assert_eq!(after(AFTER_NS - 10_000), Verdict::Pass);

@@ -1,8 +1,9 @@
-//! What clients were told beside what the nodes wrote down: a write that was acknowledged was answered by some node, in
-//! the time in which it was asked for. Where nobody wrote that down, the promise was looked for in too little.
+//! What clients were told beside what the nodes wrote down: a write that was acknowledged was answered by some
+//! node, in the time in which it was asked for. Where nobody wrote that down, the promise was looked for in too
+//! little.
 //!
-//! Not each one has a line of its own: nodes answer many at once, and what is sent again when its answer was lost is
-//! answered from its receipt.
+//! Not each one has a line of its own: nodes answer many at once, and what is sent again when its answer was lost
+//! is answered from its receipt.
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
@@ -16,8 +17,8 @@ use crate::{
 /// Of a hundred acknowledged writes of a group so many have to be found answered.
 const OF_HUNDRED: usize = 90;
 
-/// An acknowledged write: the group of its wallet, and from when to when somebody waited for its answer, on the clock
-/// of the nodes' lines.
+/// An acknowledged write: the group of its wallet, and from when to when somebody waited for its answer, on the
+/// clock of the nodes' lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(super) group: u64,
@@ -102,7 +103,11 @@ mod tests {
     fn what_clients_were_told_was_answered_in_that_time() {
         let lines = |of: std::ops::RangeInclusive<u64>| of.map(|n| (2, n * 100 + 5));
         assert_eq!(check(&ten(2), lines(1..=10)), Verdict::Pass);
-        assert_eq!(check(&ten(2), lines(1..=9)), Verdict::Pass, "one was answered from its receipt");
+        assert_eq!(
+            check(&ten(2), lines(1..=9)),
+            Verdict::Pass,
+            "one was answered from its receipt"
+        );
         unknown(&check(&ten(2), lines(1..=8)), "of 10 writes to group 2");
         unknown(&check(&ten(2), lines(1..=1)), "in the time of 1 only");
         unknown(&check(&ten(2), []), "in the time of 0 only");

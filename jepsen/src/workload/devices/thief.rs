@@ -1,5 +1,6 @@
-//! What a stolen device gets by a session that it has, at one node, and what it is told of its commits. It takes what it is shown: the client of the
-//! product would turn away by itself once it learns that it is revoked, and say nothing of a node that does not.
+//! What a stolen device gets by a session that it has, at one node, and what it is told of its commits. It takes
+//! what it is shown: the client of the product would turn away by itself once it learns that it is revoked, and
+//! say nothing of a node that does not.
 
 use client::{
     ClientError, Endpoint, ExportedSession, Record, Refusal, Unavailable, Wallet, tls::Trust,
