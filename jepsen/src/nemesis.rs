@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 mod act;
+mod acts;
 mod clock;
 mod corrupt;
 mod disk;
+mod draw;
 mod drive;
 mod membership;
 mod partition;
@@ -16,8 +18,9 @@ mod starve;
 mod transfer;
 mod trial;
 
+pub use acts::{Act, Role, Target};
 pub use drive::drive;
-pub use plan::{Act, Plan, Role, Step, Target};
+pub use plan::{CALM, Plan, Step};
 pub use trial::missing;
 
 /// A kind of faults.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is a failure of the product: what is missing makes the verdict unknown.
 
+mod owed;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,7 @@ pub(super) fn check(history: &History) -> Verdict {
     if run.nemesis != "none" {
         faults(&run, history, &spans, &mut findings);
     }
+    owed::check(&run, history, &mut findings);
     operations(&run, history, &Active::of(&spans), &mut findings);
     findings.verdict()
 }

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     act::{Begun, Ending, NotBegun, Undo, felt},
-    plan::Place,
+    acts::Place,
 };
 use crate::{
     inject::bytes::{self, Damage},

@@ -3,12 +3,12 @@
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Map, Value};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use super::{
-    Act, Plan, Step,
+    Act, CALM, Plan, Step,
     act::{self, Begun, NotBegun},
 };
 use crate::{
@@ -60,15 +60,29 @@ pub async fn drive(
     recorder: &Recorder,
     began: Instant,
 ) -> Result<(), WorldError> {
-    let mut waiting = plan.steps.iter().enumerate().collect::<std::collections::VecDeque<_>>();
+    let mut waiting = plan.steps.iter().enumerate().collect::<VecDeque<_>>();
     let mut in_place: BTreeMap<usize, (Begun, Duration)> = BTreeMap::new();
-    while !waiting.is_empty() || !in_place.is_empty() {
+    let mut calms = plan.calms.iter().copied().collect::<VecDeque<_>>();
+    let mut over = Duration::ZERO;
+    while !waiting.is_empty() || !in_place.is_empty() || !calms.is_empty() {
         world.supervise()?;
         let now = began.elapsed();
+        // Faults may have taken longer than planned: it is calm for as long all the same.
+        let calm = calms.front().filter(|calm| {
+            in_place.is_empty() && waiting.front().is_none_or(|(_, step)| step.at >= **calm)
+        });
+        if let Some(until) = calm.map(|calm| (*calm).max(over + CALM)) {
+            match until <= now {
+                true => drop(calms.pop_front()),
+                false => tokio::time::sleep(LOOK).await,
+            }
+            continue;
+        }
         let due = in_place.iter().find(|(_, (_, until))| *until <= now);
         if let Some(number) = due.map(|(number, _)| *number) {
             if let Some((begun, _)) = in_place.remove(&number) {
                 end(world, &plan.steps[number], begun, recorder).await?;
+                over = began.elapsed();
             }
         } else if let Some((number, step)) = waiting.pop_front_if(|(_, step)| step.at <= now) {
             if let Some(begun) = begin(world, number, step, recorder).await? {

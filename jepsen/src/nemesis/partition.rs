@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::{
     Target,
     act::{Begun, Ending, NotBegun, Undo, felt, leader, meant, names},
-    plan::Harm,
+    acts::Harm,
 };
 use crate::{
     net::{

@@ -7,8 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use super::Nemesis;
-use crate::{inject::bytes::Damage, net::shapes::Shape};
+use super::{Nemesis, acts::Act, draw};
 
 /// How long a run goes undisturbed at its beginning and at its end, at most.
 const QUIET: Duration = Duration::from_secs(6);
@@ -17,11 +16,21 @@ const LASTS_MS: (u64, u64) = (3_000, 12_000);
 /// Between two faults, in milliseconds.
 const PAUSE_MS: (u64, u64) = (2_000, 6_000);
 
+/// Runs that are as long as this have times of calm, in which no fault is active: what is promised only while
+/// nothing is wrong is to be seen there.
+const CALM_FROM: Duration = Duration::from_secs(120);
+/// How long such a time is: long enough for the traces of the last fault to go, and for something to be due then.
+pub const CALM: Duration = Duration::from_secs(26);
+/// From which length on there are three of them, and not two.
+const THREE_CALMS_FROM: Duration = Duration::from_secs(300);
+
 /// Faults in the order of their beginnings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Them.
     pub steps: Vec<Step>,
+    /// Ends of the times of calm, each [`CALM`] long. The last one comes behind every fault.
+    pub calms: Vec<Duration>,
 }
 
 /// A fault and its time.
@@ -37,188 +46,6 @@ pub struct Step {
     pub seed: u64,
 }
 
-/// Whom a fault meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Target {
-    /// The leader of a wallet group, when it begins.
-    Leader,
-    /// A node, by its place.
-    One(usize),
-    /// All nodes of the data centre of this node.
-    Dc(usize),
-    /// All nodes at the same moment.
-    All,
-}
-
-/// A fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Act {
-    /// Links between nodes are cut in one of these shapes.
-    Cut(Shape),
-    /// All links of a node are cut and whole again, several times in a second.
-    Flap(Target),
-    /// A node's own kernel drops what comes from the other nodes.
-    Filter(Target),
-    /// Packets of all links between nodes are harmed.
-    Packets(Harm),
-    /// SIGKILL; started again when it is over.
-    Kill(Target),
-    /// SIGTERM and a start, one node after the other.
-    Rolling,
-    /// SIGKILL, and when it is over, and the others' logs begin behind its own, again while it is sent a snapshot.
-    Behind(Target),
-    /// SIGSTOP and SIGCONT.
-    Pause(Target),
-    /// The disk loses power, with the process on it.
-    Power(Target),
-    /// Every node's syncs are late, a leader is killed, and all lose power when there is another.
-    PowerInSync,
-    /// The wall clock jumps by so many seconds.
-    Jump(Target, i64),
-    /// The wall clock goes at so many hundredths of its speed.
-    Drift(Target, u32),
-    /// Started again with a monotonic clock that begins elsewhere, as on a machine that was started at another time.
-    Boot(Target),
-    /// No room is left on the disk.
-    DiskFull(Target),
-    /// Every sync takes so many milliseconds longer.
-    SlowSync(Target, u64),
-    /// Every sync fails with EIO.
-    FailSync(Target),
-    /// A file of a node that is down is damaged: of its log, its state, or what it notes beside them.
-    Corrupt(usize, Damage, Place),
-    /// A node more joins, and another one is removed for ever, its machine wiped; it joins again when it is over.
-    Replace,
-    /// The same, while the leader of a group is cut off, and then while a member is dead.
-    ReplaceInTrouble,
-    /// A node is drained, and comes back as a new one.
-    Drain(usize),
-    /// A group is handed to another node, and every group when it is over.
-    Transfer,
-    /// A share of one processor, in hundredths.
-    Processor(Target, u64),
-    /// So many MiB more than it has, and no more.
-    Memory(Target, u64),
-    /// No file more than are open.
-    Files(Target),
-}
-
-/// Whom a plan means by a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// The leader of a group.
-    Leader,
-    /// A data centre.
-    DataCentre,
-    /// All nodes.
-    All,
-}
-
-impl Act {
-    /// What has to be felt of it by itself: its name, and for links and packets what is done to them.
-    pub fn kind(&self) -> String {
-        match self {
-            Act::Cut(shape) => format!("{} ({shape:?})", self.name()),
-            Act::Packets(harm) => format!("{} ({harm:?})", self.name()),
-            _ => self.name(),
-        }
-    }
-
-    /// Whether it leaves every byte that a node wrote as it is: then nothing is forgotten, and nothing is to be
-    /// repaired. A disk that refused a write may hold half of it; a machine may be wiped.
-    pub fn leaves_bytes_alone(&self) -> bool {
-        !matches!(
-            self,
-            Act::DiskFull(_)
-                | Act::FailSync(_)
-                | Act::Corrupt(..)
-                | Act::Replace
-                | Act::ReplaceInTrouble
-                | Act::Drain(_)
-        )
-    }
-}
-
-impl Role {
-    /// For tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Leader => "leader",
-            Role::DataCentre => "data centre",
-            Role::All => "all nodes",
-        }
-    }
-}
-
-impl Act {
-    /// Whom it means, where that is more than some node or link.
-    pub fn role(&self) -> Option<Role> {
-        match self {
-            Act::Cut(Shape::IsolatedLeader | Shape::DeafLeader | Shape::MuteLeader)
-            | Act::Transfer => Some(Role::Leader),
-            Act::Cut(Shape::DataCentre) => Some(Role::DataCentre),
-            Act::Flap(target)
-            | Act::Filter(target)
-            | Act::Kill(target)
-            | Act::Behind(target)
-            | Act::Pause(target)
-            | Act::Power(target)
-            | Act::Jump(target, _)
-            | Act::Drift(target, _)
-            | Act::Boot(target)
-            | Act::DiskFull(target)
-            | Act::SlowSync(target, _)
-            | Act::FailSync(target)
-            | Act::Processor(target, _)
-            | Act::Memory(target, _)
-            | Act::Files(target) => match target {
-                Target::Leader => Some(Role::Leader),
-                Target::Dc(_) => Some(Role::DataCentre),
-                Target::All => Some(Role::All),
-                Target::One(_) => None,
-            },
-            Act::PowerInSync => Some(Role::All),
-            Act::Cut(_)
-            | Act::Packets(_)
-            | Act::Rolling
-            | Act::Corrupt(..)
-            | Act::Replace
-            | Act::ReplaceInTrouble
-            | Act::Drain(_) => None,
-        }
-    }
-}
-
-/// How packets are harmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Harm {
-    /// 40 ms late, by chance up to 80.
-    Slow,
-    /// One in ten is lost.
-    Lossy,
-    /// One in five comes twice, one in five late.
-    Disordered,
-    /// One in twenty has a wrong byte.
-    Corrupted,
-    /// 200 KiB in a second.
-    Narrow,
-}
-
-/// Where bytes are damaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// The engine's write-ahead log, where the Raft log and the votes are.
-    Log,
-    /// Files of tables: state, and the older part of the log.
-    Tables,
-    /// What the node notes beside its database.
-    Notes,
-}
-
 impl Plan {
     /// The plan of a run of this length.
     pub fn of(nemesis: Nemesis, seed: u64, length: Duration, nodes: usize) -> Plan {
@@ -228,12 +55,21 @@ impl Plan {
             Nemesis::Mix => 2,
             _ => 1,
         };
+        let calms = if tracks > 0 { calms(length) } else { Vec::new() };
         let mut steps = Vec::new();
         for track in 0..tracks {
-            steps.extend(self::track(nemesis, track, &mut random, length, nodes));
+            let mut begin = quiet(length);
+            let mut own = Vec::new();
+            // All tracks have the same times of calm.
+            for end in ends(length, &calms) {
+                let more = self::track(nemesis, track, &mut random, (begin, end), nodes, own.len());
+                own.extend(more);
+                begin = end + CALM;
+            }
+            steps.extend(own);
         }
         steps.sort_by_key(|step| step.at);
-        Plan { steps }
+        Plan { steps, calms }
     }
 }
 
@@ -244,20 +80,43 @@ impl Plan {
     }
 }
 
+/// How long a run goes undisturbed at its beginning, and at its end unless it is calm there.
+fn quiet(length: Duration) -> Duration {
+    QUIET.min(length / 5)
+}
+
+/// When the faults have to be over for a time of calm, or for the end of the run.
+fn ends(length: Duration, calms: &[Duration]) -> Vec<Duration> {
+    match calms {
+        [] => vec![length - quiet(length)],
+        calms => calms.iter().map(|calm| *calm - CALM).collect(),
+    }
+}
+
+/// When times of calm end in a run of this length.
+fn calms(length: Duration) -> Vec<Duration> {
+    let many = match length {
+        _ if length < CALM_FROM => 0,
+        _ if length < THREE_CALMS_FROM => 2,
+        _ => 3,
+    };
+    (1..=many).map(|number| length * number / many).collect()
+}
+
+/// The faults of one track from one time to another. `before` is how many of the track there are already.
 fn track(
     nemesis: Nemesis,
     track: usize,
     random: &mut StdRng,
-    length: Duration,
+    (begin, end): (Duration, Duration),
     nodes: usize,
+    before: usize,
 ) -> Vec<Step> {
-    let quiet = QUIET.min(length / 5);
-    let end = length.saturating_sub(quiet);
     let between = |random: &mut StdRng, (least, most): (u64, u64)| {
         Duration::from_millis(random.random_range(least..=most))
     };
     let mut steps = Vec::new();
-    let mut at = quiet;
+    let mut at = begin;
     while at + Duration::from_millis(LASTS_MS.0) < end {
         let kind = match nemesis {
             // Of two at a time one harms the network or the leaders, the other nodes.
@@ -278,115 +137,11 @@ fn track(
             other => other,
         };
         let lasts = between(random, LASTS_MS).min(end - at);
-        let act = act(kind, random, nodes, steps.len());
+        let act = draw::act(kind, random, nodes, before + steps.len());
         steps.push(Step { at, lasts, act, seed: random.random() });
         at += lasts + between(random, PAUSE_MS);
     }
     steps
-}
-
-/// The next fault of a kind. The first ones go through the variants in order, so that a short run has the
-/// most important ones; later ones are drawn.
-fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usize) -> Act {
-    let one = random.random_range(0..nodes);
-    let targets = [Target::Leader, Target::One(one), Target::Dc(one), Target::All];
-    let pick = |of: usize, random: &mut StdRng| match number < of {
-        true => number,
-        false => random.random_range(0..of),
-    };
-    let some = if random.random_bool(0.5) { Target::Leader } else { Target::One(one) };
-    match kind {
-        Nemesis::None | Nemesis::Mix => Act::Transfer,
-        Nemesis::Partition => {
-            let acts = [
-                Act::Cut(Shape::IsolatedLeader),
-                Act::Cut(Shape::DataCentre),
-                Act::Packets(Harm::Lossy),
-                Act::Cut(Shape::MajorityRing),
-                Act::Cut(Shape::MuteLeader),
-                Act::Cut(Shape::DeafLeader),
-                Act::Packets(Harm::Disordered),
-                Act::Flap(some),
-                Act::Cut(Shape::Bridge),
-                Act::Cut(Shape::Halves),
-                Act::Packets(Harm::Slow),
-                Act::Cut(Shape::OneWay),
-                Act::Filter(some),
-                Act::Packets(Harm::Corrupted),
-                Act::Packets(Harm::Narrow),
-            ];
-            acts[pick(acts.len(), random)]
-        }
-        Nemesis::Kill => {
-            let acts = [
-                Act::Kill(Target::Leader),
-                Act::Kill(Target::All),
-                Act::Rolling,
-                Act::Kill(Target::Dc(one)),
-                Act::Behind(Target::One(one)),
-                Act::Kill(Target::One(one)),
-            ];
-            acts[pick(acts.len(), random)]
-        }
-        Nemesis::Pause => Act::Pause(targets[pick(targets.len(), random)]),
-        Nemesis::Power => {
-            let acts = [
-                Act::Power(Target::All),
-                Act::PowerInSync,
-                Act::Power(Target::Leader),
-                Act::PowerInSync,
-                Act::Power(Target::Dc(one)),
-                Act::Power(Target::All),
-            ];
-            acts[pick(acts.len(), random)]
-        }
-        Nemesis::Clock => {
-            let seconds = *[3_600, -3_600, 86_400 * 3_650, -60, 5].choose(random).unwrap_or(&60);
-            let acts = [
-                Act::Jump(some, seconds),
-                Act::Drift(some, 150),
-                Act::Jump(Target::All, -seconds),
-                Act::Boot(some),
-                Act::Drift(Target::One(one), 70),
-            ];
-            acts[pick(acts.len(), random)]
-        }
-        Nemesis::Disk => {
-            let acts = [
-                Act::FailSync(some),
-                Act::SlowSync(Target::Leader, 300),
-                Act::DiskFull(some),
-                Act::SlowSync(Target::One(one), 800),
-            ];
-            acts[pick(acts.len(), random)]
-        }
-        Nemesis::Corrupt => {
-            let acts = [
-                // A cluster of a few seconds has a log, and no tables yet.
-                (Damage::Cut, Place::Log),
-                (Damage::Flip, Place::Tables),
-                (Damage::Flip, Place::Log),
-                (Damage::Torn, Place::Tables),
-                (Damage::Flip, Place::Notes),
-            ];
-            let (damage, place) = acts[pick(acts.len(), random)];
-            Act::Corrupt(one, damage, place)
-        }
-        Nemesis::Membership => {
-            let acts = [Act::Replace, Act::Drain(one), Act::ReplaceInTrouble];
-            acts[pick(acts.len(), random)]
-        }
-        Nemesis::Transfer => Act::Transfer,
-        Nemesis::Starve => {
-            let acts = [
-                Act::Processor(some, 10),
-                Act::Files(some),
-                Act::Memory(some, 4),
-                Act::Processor(Target::Leader, 25),
-            ];
-            acts[pick(acts.len(), random)]
-        }
-    }
 }
 
 #[cfg(test)]
@@ -428,5 +183,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn long_runs_have_times_of_calm_and_the_last_one_is_behind_every_fault() {
+        for (seconds, many) in [(15, 0), (119, 0), (120, 2), (240, 2), (300, 3)] {
+            for nemesis in Nemesis::ALL {
+                let length = Duration::from_secs(seconds);
+                let plan = Plan::of(nemesis, 3, length, 3);
+                assert_eq!(plan.calms.len(), many, "{nemesis:?} in {seconds} s");
+                assert!(plan.calms.last().is_none_or(|last| *last == length));
+                for calm in &plan.calms {
+                    let meets =
+                        |step: &Step| step.at < *calm && step.at + step.lasts > *calm - CALM;
+                    assert!(!plan.steps.iter().any(meets), "{nemesis:?} before {calm:?}");
+                    assert!(plan.steps.iter().any(|step| step.at < *calm - CALM));
+                }
+            }
+        }
+        assert_eq!(Plan::of(Nemesis::None, 3, LENGTH, 3).calms, []);
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Act, Plan, plan::Harm};
+use super::{Act, Plan, acts::Harm};
 use crate::{
     inject::{
         Skipped,

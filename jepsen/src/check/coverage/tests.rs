@@ -192,3 +192,32 @@ fn a_history_that_does_not_say_what_was_run_proves_nothing() {
     story.nemesis("kill", json!({"phase": "begin"}));
     unknown(&check(&story.history()), "unknown variant");
 }
+
+#[test]
+fn a_run_with_a_time_of_calm_owes_something_to_a_watcher_in_it() {
+    const SECOND: u64 = 1_000_000_000;
+    let watched = |later_ms: u64, calm: u64, closed: u64| {
+        let mut whole = run("kill", &[], &["watch"]);
+        let kill = |at: u64| json!({"fault": "kill", "at_ms": at, "lasts_ms": 1_000});
+        whole["plan"] = json!([kill(1_000), kill(2_000 + later_ms)]);
+        let mut story = Story::of("watch");
+        story.nemesis("run", whole);
+        story.notice(80, "open", json!({"watcher": "d1", "node": "n1", "seq": 0}));
+        story.nemesis("kill", fault("start", "installed", 1));
+        story.nemesis("kill", fault("stop", "installed", 1)).later(calm * SECOND);
+        for number in 1..=10 {
+            let process = story.fresh();
+            story.ok(process, "push", "x", json!({"id": "x", "seq": number}));
+        }
+        story.later(closed * SECOND);
+        story.notice(80, "close", json!({"watcher": "d1"})).later(5 * SECOND);
+        story.nemesis("kill", fault("start", "installed", 1));
+        story.nemesis("kill", fault("stop", "installed", 1));
+        check(&story.history())
+    };
+    assert_eq!(watched(26_000, 11, 9), Verdict::Pass);
+    for (calm, closed) in [(9, 9), (11, 7)] {
+        unknown(&watched(26_000, calm, closed), "no watcher was owed anything");
+        assert_eq!(watched(25_999, calm, closed), Verdict::Pass, "no calm was planned");
+    }
+}

@@ -1,0 +1,187 @@
+//! The faults there are, whom they may meet, and what a plan calls them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{inject::bytes::Damage, net::shapes::Shape};
+
+/// Whom a fault meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The leader of a wallet group, when it begins.
+    Leader,
+    /// A node, by its place.
+    One(usize),
+    /// All nodes of the data centre of this node.
+    Dc(usize),
+    /// All nodes at the same moment.
+    All,
+}
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Links between nodes are cut in one of these shapes.
+    Cut(Shape),
+    /// All links of a node are cut and whole again, several times in a second.
+    Flap(Target),
+    /// A node's own kernel drops what comes from the other nodes.
+    Filter(Target),
+    /// Packets of all links between nodes are harmed.
+    Packets(Harm),
+    /// SIGKILL; started again when it is over.
+    Kill(Target),
+    /// SIGTERM and a start, one node after the other.
+    Rolling,
+    /// SIGKILL, and when it is over, and the others' logs begin behind its own, again while it is sent a snapshot.
+    Behind(Target),
+    /// SIGSTOP and SIGCONT.
+    Pause(Target),
+    /// The disk loses power, with the process on it.
+    Power(Target),
+    /// Every node's syncs are late, a leader is killed, and all lose power when there is another.
+    PowerInSync,
+    /// The wall clock jumps by so many seconds.
+    Jump(Target, i64),
+    /// The wall clock goes at so many hundredths of its speed.
+    Drift(Target, u32),
+    /// Started again with a monotonic clock that begins elsewhere, as on a machine that was started at another time.
+    Boot(Target),
+    /// No room is left on the disk.
+    DiskFull(Target),
+    /// Every sync takes so many milliseconds longer.
+    SlowSync(Target, u64),
+    /// Every sync fails with EIO.
+    FailSync(Target),
+    /// A file of a node that is down is damaged: of its log, its state, or what it notes beside them.
+    Corrupt(usize, Damage, Place),
+    /// A node more joins, and another one is removed for ever, its machine wiped; it joins again when it is over.
+    Replace,
+    /// The same, while the leader of a group is cut off, and then while a member is dead.
+    ReplaceInTrouble,
+    /// A node is drained, and comes back as a new one.
+    Drain(usize),
+    /// A group is handed to another node, and every group when it is over.
+    Transfer,
+    /// A share of one processor, in hundredths.
+    Processor(Target, u64),
+    /// So many MiB more than it has, and no more.
+    Memory(Target, u64),
+    /// No file more than are open.
+    Files(Target),
+}
+
+/// Whom a plan means by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The leader of a group.
+    Leader,
+    /// A data centre.
+    DataCentre,
+    /// All nodes.
+    All,
+}
+
+impl Act {
+    /// What has to be felt of it by itself: its name, and for links and packets what is done to them.
+    pub fn kind(&self) -> String {
+        match self {
+            Act::Cut(shape) => format!("{} ({shape:?})", self.name()),
+            Act::Packets(harm) => format!("{} ({harm:?})", self.name()),
+            _ => self.name(),
+        }
+    }
+
+    /// Whether it leaves every byte that a node wrote as it is: then nothing is forgotten, and nothing is to be
+    /// repaired. A disk that refused a write may hold half of it; a machine may be wiped.
+    pub fn leaves_bytes_alone(&self) -> bool {
+        !matches!(
+            self,
+            Act::DiskFull(_)
+                | Act::FailSync(_)
+                | Act::Corrupt(..)
+                | Act::Replace
+                | Act::ReplaceInTrouble
+                | Act::Drain(_)
+        )
+    }
+}
+
+impl Role {
+    /// For tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Leader => "leader",
+            Role::DataCentre => "data centre",
+            Role::All => "all nodes",
+        }
+    }
+}
+
+impl Act {
+    /// Whom it means, where that is more than some node or link.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Act::Cut(Shape::IsolatedLeader | Shape::DeafLeader | Shape::MuteLeader)
+            | Act::Transfer => Some(Role::Leader),
+            Act::Cut(Shape::DataCentre) => Some(Role::DataCentre),
+            Act::Flap(target)
+            | Act::Filter(target)
+            | Act::Kill(target)
+            | Act::Behind(target)
+            | Act::Pause(target)
+            | Act::Power(target)
+            | Act::Jump(target, _)
+            | Act::Drift(target, _)
+            | Act::Boot(target)
+            | Act::DiskFull(target)
+            | Act::SlowSync(target, _)
+            | Act::FailSync(target)
+            | Act::Processor(target, _)
+            | Act::Memory(target, _)
+            | Act::Files(target) => match target {
+                Target::Leader => Some(Role::Leader),
+                Target::Dc(_) => Some(Role::DataCentre),
+                Target::All => Some(Role::All),
+                Target::One(_) => None,
+            },
+            Act::PowerInSync => Some(Role::All),
+            Act::Cut(_)
+            | Act::Packets(_)
+            | Act::Rolling
+            | Act::Corrupt(..)
+            | Act::Replace
+            | Act::ReplaceInTrouble
+            | Act::Drain(_) => None,
+        }
+    }
+}
+
+/// How packets are harmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Harm {
+    /// 40 ms late, by chance up to 80.
+    Slow,
+    /// One in ten is lost.
+    Lossy,
+    /// One in five comes twice, one in five late.
+    Disordered,
+    /// One in twenty has a wrong byte.
+    Corrupted,
+    /// 200 KiB in a second.
+    Narrow,
+}
+
+/// Where bytes are damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// The engine's write-ahead log, where the Raft log and the votes are.
+    Log,
+    /// Files of tables: state, and the older part of the log.
+    Tables,
+    /// What the node notes beside its database.
+    Notes,
+}
