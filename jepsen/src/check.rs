@@ -16,6 +16,7 @@ mod healing;
 mod integrity;
 pub mod leak;
 pub mod linear;
+mod nemesis;
 mod once;
 mod register;
 mod service;
@@ -64,11 +65,16 @@ const WORKLOADS: [(&str, Judge); 6] = [
 ];
 
 /// Who judges the run as a whole.
-const WHOLE: [(&str, Judge); 3] =
-    [("coverage", coverage::check), ("healing", healing::check), ("integrity", integrity::check)];
+const WHOLE: [(&str, Judge); 4] = [
+    ("coverage", coverage::check),
+    ("healing", healing::check),
+    ("integrity", integrity::check),
+    ("nemesis", nemesis::check),
+];
 
 /// Judges a whole history: one verdict for each workload that is in it, one for what the run must have
-/// contained, one for the healing, one for what did not verify, one for the service while faults lasted.
+/// contained, one for the healing, one for what did not verify, one for what the nemesis saw, one for the service
+/// while faults lasted.
 pub fn history(history: &History) -> Vec<Check> {
     let present = |workload: &str| history.events().any(|(_, event)| event.workload == workload);
     let of_workloads = WORKLOADS

@@ -8,10 +8,15 @@
 //! a fault is about one group, as a transfer of its leadership is, only writes to that one count. Both contain the
 //! pace of the clients and their patience with a node that does not answer; the cluster itself is at least as fast.
 
+mod outages;
+
+pub use outages::Outage;
+
 use crate::{
-    history::{Event, Fault, History, Home, Leader, Operation, Phase, Run, State, Type},
+    history::{Event, Fault, History, Leader, Moment, Operation, Phase, Planned, Run, State, Type},
     nemesis::{Act, Role},
 };
+use outages::{longest, outages, writes};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,10 +31,12 @@ pub struct Figures {
     pub workloads: BTreeMap<String, Count>,
     /// Operations of all workloads.
     pub all: Count,
-    /// Acknowledged operations during which a fault was active.
+    /// Acknowledged operations during which a fault was active that was felt.
     pub under_fault: usize,
     /// Faults, in the order of their starts.
     pub faults: Vec<Span>,
+    /// What became of each kind that was planned.
+    pub kinds: BTreeMap<String, Kind>,
     /// How often all nodes lost power at once.
     pub all_lost_power: usize,
     /// How often a group was led by another node, or by the same one in a later term.
@@ -75,8 +82,14 @@ pub struct Span {
     pub fault: String,
     /// What has to be felt by itself; its op if the plan does not say more.
     pub kind: String,
-    /// What was felt of it.
+    /// With whom or what place it was meant for; the same if the plan does not say.
+    pub detail: String,
+    /// What was felt of it, of whatever kind.
     pub felt: u64,
+    /// What was felt of it that only this kind leaves behind.
+    pub of_kind: u64,
+    /// Each time that it struck, and which group, where that is more than once.
+    pub moments: Vec<Moment>,
     /// Whether it was there.
     pub state: State,
     /// Why it was not.
@@ -93,32 +106,15 @@ pub struct Span {
     pub stop_ns: u64,
 }
 
-/// How long nobody, or not everybody, could write after a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outage {
-    /// The fault.
-    pub fault: String,
-    /// Whom it was meant for.
-    pub role: Role,
-    /// To the first acknowledged write on any wallet. None if there was none any more.
-    pub first_ns: Option<u64>,
-    /// Until there was one in each group again.
-    pub every_ns: Option<u64>,
-}
-
-/// Where a wallet lives.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place<'a> {
-    Group(u64),
-    Wallet(&'a str),
-}
-
-/// An acknowledged write.
-struct Write<'a> {
-    /// The group of its wallet; the wallet where that is not known.
-    place: Place<'a>,
-    begun_ns: u64,
-    ended_ns: u64,
+/// What became of a kind of faults, with whom or what place it was meant for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    /// How many there were to be.
+    pub planned: usize,
+    /// How many were there.
+    pub installed: usize,
+    /// How many were felt.
+    pub felt: usize,
 }
 
 impl Figures {
@@ -127,7 +123,8 @@ impl Figures {
         let mut figures = Figures { run: run(history), ..Figures::default() };
         figures.length_ns = over_ns(history);
         figures.faults = faults(history, &figures.run);
-        let active = Active::of(&figures.faults);
+        figures.kinds = kinds(&figures.run, &figures.faults);
+        let active = Active::felt(&figures.faults);
         for operation in history.operations() {
             let of_workload = figures.workloads.entry(operation.invoke.workload.clone());
             of_workload.or_default().add(&operation);
@@ -150,7 +147,7 @@ impl Figures {
         let mut writes = writes(history);
         writes.sort_by_key(|write| write.ended_ns);
         figures.longest = longest(&writes, figures.length_ns);
-        figures.outages = figures.faults.iter().filter_map(|span| outage(span, &writes)).collect();
+        figures.outages = figures.faults.iter().flat_map(|span| outages(span, &writes)).collect();
         figures
     }
 }
@@ -159,6 +156,21 @@ fn run(history: &History) -> Run {
     let written = history.events().map(|(_, event)| event);
     let mut runs = written.filter(|event| event.workload == "nemesis" && event.op == "run");
     runs.next().and_then(|event| Run::deserialize(&event.value).ok()).unwrap_or_default()
+}
+
+fn kinds(run: &Run, faults: &[Span]) -> BTreeMap<String, Kind> {
+    let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
+    for planned in &run.plan {
+        let act = act(planned, &planned.fault);
+        let name = act.map_or_else(|| planned.fault.clone(), |act| act.detail());
+        kinds.entry(name).or_default().planned += 1;
+    }
+    for span in faults.iter().filter(|span| span.state == State::Installed) {
+        let kind = kinds.entry(span.detail.clone()).or_default();
+        kind.installed += 1;
+        kind.felt += usize::from(span.of_kind > 0);
+    }
+    kinds
 }
 
 /// Events of faults that can be read. Whether all can be is the checkers' to say.
@@ -182,9 +194,8 @@ pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
     for (event, fault) in faults_in(history) {
         match fault.phase {
             Phase::Start => {
-                let planned = run.plan.get(spans.len()).filter(|planned| planned.fault == event.op);
-                let act =
-                    planned.and_then(|planned| Act::deserialize(planned.more.get("act")?).ok());
+                let planned = run.plan.get(spans.len());
+                let act = planned.and_then(|planned| act(planned, &event.op));
                 let lasts = fault.state != State::Skipped;
                 if lasts {
                     open.push(spans.len());
@@ -192,7 +203,10 @@ pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
                 let start_ns = fault.since.filter(|_| lasts).unwrap_or(event.time);
                 spans.push(Span {
                     kind: act.map_or_else(|| event.op.clone(), |act| act.kind()),
-                    felt: fault.felt.values().sum(),
+                    detail: act.map_or_else(|| event.op.clone(), |act| act.detail()),
+                    felt: sum(&fault.felt),
+                    of_kind: of_kind(act, &fault.felt),
+                    moments: fault.moments,
                     fault: event.op.clone(),
                     state: fault.state,
                     reason: fault.reason,
@@ -208,10 +222,18 @@ pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
                     spans[*number].fault == event.op && spans[*number].targets == fault.targets
                 };
                 if let Some(place) = open.iter().position(same) {
-                    let span = &mut spans[open.remove(place)];
+                    let number = open.remove(place);
+                    let span = &mut spans[number];
                     span.stop_ns = event.time;
-                    span.felt =
-                        fault.felt.values().fold(span.felt, |sum, felt| sum.saturating_add(*felt));
+                    let planned = run.plan.get(number);
+                    let act = planned.and_then(|planned| act(planned, &event.op));
+                    span.felt = span.felt.saturating_add(sum(&fault.felt));
+                    span.of_kind = span.of_kind.saturating_add(of_kind(act, &fault.felt));
+                    span.moments.extend(fault.moments);
+                    if span.state == State::Installed && fault.state == State::Unclear {
+                        span.state = fault.state;
+                        span.reason = fault.reason;
+                    }
                 }
             }
             Phase::Heal | Phase::Healed => {}
@@ -220,14 +242,42 @@ pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
     spans
 }
 
+/// What the plan says of a fault of this name.
+fn act(planned: &Planned, name: &str) -> Option<Act> {
+    let same = planned.fault == name;
+    same.then(|| Act::deserialize(planned.more.get("act")?).ok())?
+}
+
+fn sum(felt: &BTreeMap<String, u64>) -> u64 {
+    felt.values().fold(0, |sum, felt| sum.saturating_add(*felt))
+}
+
+/// What only this kind leaves behind: some are more than another kind, and felt by less.
+fn of_kind(act: Option<Act>, felt: &BTreeMap<String, u64>) -> u64 {
+    match act.and_then(|act| act.counter()) {
+        Some(counter) => felt.get(counter).copied().unwrap_or(0),
+        None => sum(felt),
+    }
+}
+
 /// When at least one fault was active: spans that do not overlap, in order.
 pub(crate) struct Active(Vec<(u64, u64)>);
 
 impl Active {
+    /// Of all faults that may have been there.
     pub(crate) fn of(faults: &[Span]) -> Active {
+        Active::among(faults.iter().filter(|span| span.state != State::Skipped))
+    }
+
+    /// Of those that were felt.
+    fn felt(faults: &[Span]) -> Active {
+        let felt = |span: &&Span| span.state == State::Installed && span.felt > 0;
+        Active::among(faults.iter().filter(felt))
+    }
+
+    fn among<'a>(faults: impl Iterator<Item = &'a Span>) -> Active {
         let mut merged: Vec<(u64, u64)> = Vec::new();
-        let mut spans: Vec<&Span> =
-            faults.iter().filter(|span| span.state != State::Skipped).collect();
+        let mut spans: Vec<&Span> = faults.collect();
         spans.sort_by_key(|span| span.start_ns);
         for span in spans {
             match merged.last_mut() {
@@ -257,69 +307,6 @@ fn leader_changes(history: &History) -> usize {
         }
     }
     terms.values().map(|terms| terms.len() - 1).sum()
-}
-
-fn writes(history: &History) -> Vec<Write<'_>> {
-    let of_records = |operation: &Operation<'_>| {
-        matches!(
-            (operation.invoke.workload.as_str(), operation.invoke.op.as_str()),
-            ("register", "cas") | ("set", "add") | ("once" | "chain" | "watch", "push" | "retry")
-        )
-    };
-    let homes = history.events().filter_map(|(_, event)| {
-        let about = event.workload == "nemesis" && event.op == "wallet";
-        about.then(|| Home::deserialize(&event.value).ok())?
-    });
-    let homes: BTreeMap<String, u64> = homes.map(|home| (home.key, home.group)).collect();
-    let acknowledged = history.operations().filter(of_records).filter_map(|operation| {
-        let (_, answer) = operation.ok()?;
-        let Event { key, time, .. } = operation.invoke;
-        let place = homes.get(key).map_or(Place::Wallet(key), |group| Place::Group(*group));
-        Some(Write { place, begun_ns: *time, ended_ns: answer.time })
-    });
-    acknowledged.collect()
-}
-
-fn longest(writes: &[Write<'_>], until_ns: u64) -> Option<(u64, u64)> {
-    let first = writes.first()?.ended_ns;
-    let ends = writes.iter().map(|write| write.ended_ns).filter(|end| *end <= until_ns);
-    let mut gap = (first, 0);
-    let mut before = first;
-    for end in ends.chain([until_ns.max(first)]) {
-        if end - before > gap.1 {
-            gap = (before, end - before);
-        }
-        before = end;
-    }
-    Some(gap)
-}
-
-/// `writes` stand in the order of their ends.
-fn outage(span: &Span, writes: &[Write<'_>]) -> Option<Outage> {
-    let role = span.role.filter(|_| span.state == State::Installed)?;
-    let start = span.start_ns;
-    let met = |write: &&Write<'_>| match (span.group, write.place) {
-        (Some(group), Place::Group(place)) => group == place,
-        (Some(_), Place::Wallet(_)) | (None, _) => true,
-    };
-    let behind = writes.partition_point(|write| write.ended_ns <= start);
-    let written: BTreeSet<Place<'_>> =
-        writes[..behind].iter().filter(met).map(|write| write.place).collect();
-    let mut again: BTreeMap<Place<'_>, u64> = BTreeMap::new();
-    let mut first = None;
-    for write in writes[behind..].iter().filter(met).filter(|write| write.begun_ns >= start) {
-        first.get_or_insert(write.ended_ns - start);
-        if written.contains(&write.place) {
-            again.entry(write.place).or_insert(write.ended_ns - start);
-        }
-    }
-    // A wallet of which nobody knows where it lives may just not have been written again.
-    let never = |place: &&Place<'_>| matches!(place, Place::Group(_)) && !again.contains_key(place);
-    let every = match written.iter().find(never) {
-        Some(_) => None,
-        None => again.values().copied().max(),
-    };
-    Some(Outage { fault: span.fault.clone(), role, first_ns: first, every_ns: every })
 }
 
 /// Of sorted values the one that so many hundredths of them do not exceed.

@@ -9,7 +9,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use harness::{Fault, Home, Leader, Phase, Planned, Run, State};
+pub use harness::{Fault, Home, Leader, Moment, Phase, Planned, Run, State};
 pub use read::{EVENTS_MAX, Flaw, History, LINE_MAX_BYTES, Operation, ReadError};
 pub use record::{Client, Open, RecordError, Recorder};
 

@@ -18,7 +18,7 @@ mod starve;
 mod transfer;
 mod trial;
 
-pub use acts::{Act, Role, Target};
+pub use acts::{Act, Links, Role, Target};
 pub use drive::drive;
 pub use plan::{CALM, Plan, Step};
 pub use trial::missing;
@@ -51,7 +51,7 @@ pub enum Nemesis {
     Transfer,
     /// Nodes have too little processor time, memory or files.
     Starve,
-    /// All of these, two at a time.
+    /// Two of these at a time, but for those that count on a cluster of which nothing is missing.
     Mix,
 }
 

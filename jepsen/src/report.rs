@@ -6,6 +6,7 @@
 //! on the number of faults and not on that of the events.
 
 mod chart;
+mod kinds;
 mod page;
 mod runs;
 mod summary;
@@ -36,7 +37,7 @@ const SUMMARY: &str = "summary.md";
 const INDEX: &str = "index.html";
 
 /// The checkers that are no workload's: who judges a run as a whole, in the order of tables.
-pub const WHOLE: [&str; 12] = [
+pub const WHOLE: [&str; 13] = [
     "harness",
     "history",
     "itself",
@@ -49,6 +50,7 @@ pub const WHOLE: [&str; 12] = [
     "coverage",
     "healing",
     "integrity",
+    "nemesis",
 ];
 
 /// A run that was.
@@ -156,10 +158,17 @@ pub fn pages(dir: &Path, entries: &[Entry], note: &str) -> Result<(), LeftError>
     write(&dir.join(INDEX), &page::index(entries, note))
 }
 
-/// The verdicts of all runs together.
+/// The verdicts of all runs together, and whether each kind of faults was felt in some of them.
 pub fn together(entries: &[Entry]) -> Verdict {
     let each = entries.iter().map(|entry| entry.left.together());
-    each.fold(Verdict::Pass, Verdict::and)
+    let all = each.fold(Verdict::Pass, Verdict::and);
+    match kinds::unfelt(entries) {
+        unfelt if unfelt.is_empty() => all,
+        unfelt => all.and(Verdict::unknown(format!(
+            "planned more than twice and never felt: {}",
+            unfelt.join(", ")
+        ))),
+    }
 }
 
 /// How many verdicts of workloads there are of each kind: `60 pass, 6 skipped`.

@@ -231,26 +231,37 @@ async fn go_through(
         Ok(operator) => tokio::spawn(watch_leaders(operator, recorder.clone(), leaders.clone())),
         Err(error) => return vec![harness(error)],
     };
-    let began = Instant::now();
-    let driven = nemesis::drive(world, plan, &recorder, began).await;
-    while driven.is_ok() && began.elapsed() < options.length {
-        if let Err(error) = world.supervise() {
-            return vec![harness(error)];
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let driven = work(options, plan, world, &recorder).await;
     arena.over.cancel();
-    let mut judgements = Vec::new();
-    if let Err(error) = driven {
-        judgements.push(harness(error));
-    }
-    let serving = world.members().into_iter().map(|node| world.name(node)).collect();
-    say(&recorder, Phase::Heal, serving);
-    judgements.push(Judgement::new("itself", heal(world, arena, &mut clients).await));
+    let judgement = match driven {
+        // Of a cluster that the harness has left in whatever state it does not say how it heals.
+        Err(error) => harness(error),
+        Ok(()) => {
+            let serving = world.members().into_iter().map(|node| world.name(node)).collect();
+            say(&recorder, Phase::Heal, serving);
+            heal(world, arena, &mut clients).await
+        }
+    };
     leaders.cancel();
     let _ = watching.await;
     clients.shutdown().await;
-    judgements
+    vec![judgement]
+}
+
+/// As long as clients work.
+async fn work(
+    options: &Options,
+    plan: &Plan,
+    world: &mut World,
+    recorder: &Recorder,
+) -> Result<(), WorldError> {
+    let began = Instant::now();
+    nemesis::drive(world, plan, recorder, began).await?;
+    while began.elapsed() < options.length {
+        world.supervise()?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 fn harness(error: impl ToString) -> Judgement {
@@ -286,13 +297,24 @@ async fn heal(
     world: &mut World,
     arena: &Arena,
     clients: &mut JoinSet<Result<(), client::ClientError>>,
-) -> Verdict {
+) -> Judgement {
     if let Err(error) = world.net.heal() {
-        return Verdict::unknown(error.to_string());
+        return harness(error);
     }
-    if let Err(error) = world.settle().await {
-        return fail("the cluster did not come to itself", &error);
-    }
+    let itself = match world.settle().await {
+        Ok(()) => agree(world, arena, clients).await,
+        Err(error @ WorldError::Cluster(_)) => fail("the cluster did not come to itself", &error),
+        Err(error) => return harness(error),
+    };
+    Judgement::new("itself", itself)
+}
+
+/// Every wallet is served, and the replicas agree.
+async fn agree(
+    world: &mut World,
+    arena: &Arena,
+    clients: &mut JoinSet<Result<(), client::ClientError>>,
+) -> Verdict {
     // A client that is in the middle of something ends it first.
     tokio::time::sleep(workload::DEADLINES.overall.min(CLIENTS_END_WITHIN)).await;
     match world.access() {

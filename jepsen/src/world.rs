@@ -3,7 +3,7 @@
 //! Several faults may want the same node down at once: it is started when none of them does any more. A node
 //! that ends although nobody took it down is started again, as a service manager would, and is remembered.
 
-use server::cluster::{Cluster, ClusterError, Signal};
+use server::cluster::{Cluster, ClusterError, Signal, process::ProcessError};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -292,13 +292,29 @@ impl World {
         Ok(())
     }
 
-    /// SIGTERM, and whatever the node does until it has ended. Says whether it ran.
+    /// SIGTERM, and whatever the node does until it has ended. Says whether it ran. One that does not end in time is
+    /// killed, and noted as one that ended without a reason.
     ///
     /// # Errors
-    /// It did not end in time.
+    /// The system refuses.
     pub async fn stop(&mut self, node: usize, within: Duration) -> Result<bool, WorldError> {
         self.notice(node)?;
-        let stopped = self.cluster.stop_node(node, within).await?;
+        let stopped = match self.cluster.stop_node(node, within).await {
+            Err(ClusterError::Process(stuck @ ProcessError::Stuck { .. })) => {
+                self.cluster.kill(node)?;
+                self.ended.push(Ended {
+                    node: self.name(node),
+                    status: ExitStatus::from_raw(SIGKILL),
+                    said: format!(
+                        "after SIGTERM {stuck}; {}",
+                        last_lines(&self.cluster.nodes()[node].log())
+                    ),
+                    expected: false,
+                });
+                return Ok(true);
+            }
+            stopped => stopped?,
+        };
         if let Some(status) = stopped.filter(|status| !status.success()) {
             self.note_end(node, status);
         }

@@ -128,6 +128,7 @@ fn a_good_history_passes_with_one_line_for_each_checker() {
             "coverage: pass",
             "healing: pass",
             "integrity: pass",
+            "nemesis: pass",
             "pass",
         ]
     );

@@ -104,11 +104,11 @@ fn faults(run: &Run, history: &History, spans: &[Span], findings: &mut Findings)
             (Phase::Start, State::Installed) => kind.installed += 1,
             (Phase::Start, state) => kind.reasons.push(format!(
                 "{} at line {line} ({})",
-                if state == State::Skipped { "skipped" } else { "unclear" },
+                state.word(),
                 fault.reason
             )),
             (Phase::Stop, State::Unclear) => findings.unclear(format!(
-                "line {line}: nobody can say whether the fault {} was taken back ({})",
+                "line {line}: nobody can say whether the fault {} was there, or was taken back ({})",
                 event.op, fault.reason
             )),
             _ => {}
@@ -130,7 +130,7 @@ fn faults(run: &Run, history: &History, spans: &[Span], findings: &mut Findings)
     }
     let mut felt: BTreeMap<&str, u64> = BTreeMap::new();
     for span in spans.iter().filter(|span| span.state == State::Installed) {
-        *felt.entry(&span.kind).or_default() += span.felt;
+        *felt.entry(&span.kind).or_default() += span.of_kind;
     }
     for (kind, _) in felt.into_iter().filter(|(_, felt)| *felt == 0) {
         findings.unclear(format!("the fault {kind} was installed and nothing felt it"));

@@ -55,6 +55,7 @@ fn around_a_kill(behind: &[[Event; 2]]) -> Figures {
         fault("kill", 3_000, "stop", &["n1"]),
         fault("heal", 9_000, "heal", &[]),
     ];
+    events[1].value["felt"] = json!({"killed": 1});
     events.extend(push(1, "set-0", 100, 200, Type::Ok));
     events.extend(push(2, "set-1", 100, 300, Type::Ok));
     events.extend(behind.iter().flatten().cloned());
@@ -152,6 +153,63 @@ fn operations_are_counted_by_their_ends_and_under_faults() {
     assert_eq!(figures.workloads["set"], count);
     assert_eq!(figures.under_fault, 2, "two were acknowledged while n1 was down");
     assert_eq!(figures.length_ns, 9_000 * MS);
+}
+
+#[test]
+fn a_fault_that_nothing_felt_or_that_is_unclear_counts_no_operation() {
+    for (felt, state, under) in [(1, "installed", 1), (0, "installed", 0), (1, "unclear", 0)] {
+        let mut stop = fault("kill", 3_000, "stop", &["n1"]);
+        stop.value["felt"] = json!({"killed": felt});
+        stop.value["state"] = json!(state);
+        let mut events = vec![fault("kill", 1_000, "start", &["n1"]), stop];
+        events.extend(push(1, "set-0", 1_100, 1_200, Type::Ok));
+        let figures = figures(killed_leader(), events);
+        assert_eq!(figures.under_fault, under, "{felt} {state}");
+        let kind = Kind { planned: 1, installed: usize::from(state == "installed"), felt: under };
+        assert_eq!(figures.kinds, BTreeMap::from([("kill (leader)".to_owned(), kind)]));
+    }
+}
+
+#[test]
+fn a_kind_that_is_more_than_another_is_felt_by_what_only_it_leaves_behind() {
+    for (felt, of_kind) in
+        [(json!({"lost_power": 2}), 0), (json!({"lost_power": 2, "elected": 1}), 1)]
+    {
+        let mut stop = fault("power-in-sync", 3_000, "stop", &["n1"]);
+        stop.value["felt"] = felt;
+        let figures = figures(
+            json!([{"fault": "power-in-sync", "act": "power-in-sync"}]),
+            vec![fault("power-in-sync", 1_000, "start", &["n1"]), stop],
+        );
+        let span = &figures.faults[0];
+        assert!(span.felt >= 2 && span.of_kind == of_kind, "{span:?}");
+        assert_eq!(figures.kinds["power-in-sync"].felt, usize::from(of_kind > 0));
+    }
+}
+
+#[test]
+fn each_time_that_a_fault_strikes_has_a_time_without_writes() {
+    let mut stop = fault("transfer", 4_000, "stop", &["n1"]);
+    stop.value["moments"] = json!([
+        {"since": 1_000 * MS, "group": 2}, {"since": 2_000 * MS, "group": 3},
+    ]);
+    let mut events = vec![fault("transfer", 1_000, "start", &["n1"]), stop];
+    for (client, key, group) in [(1, "set-0", 2), (2, "set-1", 3)] {
+        events.push(harness("wallet", 10, json!({"key": key, "group": group})));
+        events.extend(push(client, key, 100, 200, Type::Ok));
+    }
+    events.extend(push(3, "set-0", 1_010, 1_030, Type::Ok));
+    events.extend(push(4, "set-0", 2_005, 2_006, Type::Ok));
+    events.extend(push(5, "set-1", 2_010, 2_050, Type::Ok));
+    let outages = figures(json!([{"fault": "transfer", "act": "transfer"}]), events).outages;
+    let times: Vec<_> = outages.iter().map(|outage| outage.every_ns).collect();
+    assert_eq!(times, [Some(30 * MS), Some(50 * MS)]);
+}
+
+#[test]
+fn before_the_first_write_no_time_without_writes_begins() {
+    let figures = figures(killed_leader(), vec![fault("kill", 1_000, "start", &["n1"])]);
+    assert_eq!(figures.outages, []);
 }
 
 #[test]

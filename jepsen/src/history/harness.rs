@@ -57,6 +57,25 @@ pub struct Fault {
     /// What it left behind, each counted since its start: see the table in `history.md`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub felt: BTreeMap<String, u64>,
+    /// Each time that it struck, where that is more than once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Moment>,
+    /// What an operator asked for in vain while it lasted: the words of the answer, and how often they came.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
+    /// What the nemesis saw of nodes that must not be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<String>,
+}
+
+/// A time at which a fault struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moment {
+    /// In nanoseconds as `time`.
+    pub since: u64,
+    /// The group that it is about.
+    pub group: u64,
 }
 
 /// A step of a fault, or of all.
@@ -83,6 +102,20 @@ pub enum State {
     Skipped,
     /// Nobody can say.
     Unclear,
+    /// An operator's part of it was refused, or not done in time; nothing of it is in place.
+    Refused,
+}
+
+impl State {
+    /// For tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Installed => "installed",
+            State::Skipped => "skipped",
+            State::Unclear => "unclear",
+            State::Refused => "refused",
+        }
+    }
 }
 
 /// Who leads a group, as a node says: the value of an event with op `leader`.
@@ -118,6 +151,9 @@ impl Fault {
             since: None,
             group: None,
             felt: BTreeMap::new(),
+            moments: Vec::new(),
+            refused: BTreeMap::new(),
+            wrong: Vec::new(),
         }
     }
 

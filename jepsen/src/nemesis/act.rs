@@ -1,15 +1,21 @@
 //! A fault that is in place, and how it is taken back.
 
 use rand::rngs::StdRng;
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     Act, Target, clock, corrupt, disk, membership, partition, power, processes, starve, transfer,
 };
 use crate::{
     inject::Skipped,
-    world::{FIRST_GROUP, WALLET_GROUPS, World, WorldError},
+    world::{FIRST_GROUP, HEALS_WITHIN, WALLET_GROUPS, World, WorldError},
 };
+
+/// How long a leader is waited for that a fault is to meet.
+const LED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What came of putting a fault in.
 pub(super) struct Begun {
@@ -19,20 +25,19 @@ pub(super) struct Begun {
     pub(super) undo: Box<dyn Undo>,
     /// When it struck, where that is later than the first step towards it.
     pub(super) struck: Option<Instant>,
-    /// The group that it is about, if it leaves the others alone.
-    pub(super) group: Option<u32>,
+    /// Nothing of it lasts: it is over as soon as it has begun.
+    pub(super) done: bool,
 }
 
 impl Begun {
     /// It met these nodes or links.
     pub(super) fn new(targets: Vec<String>, undo: impl Undo + 'static) -> Begun {
-        Begun { targets, undo: Box::new(undo), struck: None, group: None }
+        Begun { targets, undo: Box::new(undo), struck: None, done: false }
     }
 
-    /// It is about this group alone.
-    pub(super) fn of_group(mut self, group: u32) -> Begun {
-        self.group = Some(group);
-        self
+    /// It struck then, and everything of it is done.
+    pub(super) fn done(self, since: Instant) -> Begun {
+        Begun { done: true, ..self.struck(since) }
     }
 
     /// It struck then.
@@ -50,7 +55,28 @@ pub(super) trait Undo: Send {
 
 /// What is left of a fault.
 pub(super) type Ending<'a> =
-    std::pin::Pin<Box<dyn std::future::Future<Output = Result<Felt, WorldError>> + Send + 'a>>;
+    std::pin::Pin<Box<dyn std::future::Future<Output = Result<Left, WorldError>> + Send + 'a>>;
+
+/// What a fault left behind, and what was seen of it.
+#[derive(Default)]
+pub(super) struct Left {
+    /// By what it was felt.
+    pub(super) felt: Felt,
+    /// Each time that it struck, and which group, where that is more than once.
+    pub(super) moments: Vec<(Instant, u32)>,
+    /// What an operator asked for in vain, each counted.
+    pub(super) refused: BTreeMap<String, u64>,
+    /// What must not be.
+    pub(super) wrong: Vec<String>,
+    /// Why nobody can say that it was there.
+    pub(super) unclear: Option<String>,
+}
+
+impl From<Felt> for Left {
+    fn from(felt: Felt) -> Left {
+        Left { felt, ..Left::default() }
+    }
+}
 
 /// What a fault left behind, each counted. The names are those of `history.md`.
 pub(super) type Felt = BTreeMap<String, u64>;
@@ -58,6 +84,15 @@ pub(super) type Felt = BTreeMap<String, u64>;
 /// One thing that was felt.
 pub(super) fn felt(name: &str, count: u64) -> Felt {
     Felt::from([(name.to_owned(), count)])
+}
+
+/// Nothing has to be taken back: what was felt is known.
+pub(super) struct Over(pub(super) Felt);
+
+impl Undo for Over {
+    fn end<'a>(self: Box<Self>, _: &'a mut World) -> Ending<'a> {
+        Box::pin(async move { Ok(self.0.into()) })
+    }
 }
 
 /// Why a fault is not in place.
@@ -69,6 +104,10 @@ pub(super) enum NotBegun {
     /// Nobody can say how far it came; nothing of it is in place any more.
     #[error("{0}")]
     Unclear(String),
+    /// What an operator asked for was refused, or not done in time, although nothing else was wrong; or the
+    /// cluster was not whole in time.
+    #[error("{0}")]
+    Refused(String),
     /// The harness failed.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -99,9 +138,9 @@ pub(super) async fn begin(
         Act::Cut(shape) => partition::cut(world, shape, random).await,
         Act::Flap(target) => partition::flap(world, target, random).await,
         Act::Filter(target) => partition::filter(world, target, random).await,
-        Act::Packets(harm) => partition::harm(world, harm),
+        Act::Packets(harm, links) => partition::harm(world, harm, links, random).await,
         Act::Kill(target) => processes::kill(world, target, step, random).await,
-        Act::Rolling => processes::rolling(world, step),
+        Act::Rolling => processes::rolling(world, step).await,
         Act::Behind(target) => processes::behind(world, target, step, random).await,
         Act::Pause(target) => processes::pause(world, target, random).await,
         Act::Power(target) => power::lose(world, target, step, random).await,
@@ -115,9 +154,9 @@ pub(super) async fn begin(
         Act::Corrupt(node, damage, place) => {
             corrupt::damaged(world, node, damage, place, step, random).await
         }
-        Act::Replace => membership::replace(world, false, step, random).await,
-        Act::ReplaceInTrouble => membership::replace(world, true, step, random).await,
-        Act::Drain(node) => membership::drain(world, node, random).await,
+        Act::Replace(whom) => membership::replace(world, Some(whom), step, random).await,
+        Act::ReplaceInTrouble => membership::replace(world, None, step, random).await,
+        Act::Drain(target) => membership::drain(world, target, step, random).await,
         Act::Transfer => transfer::around(world, random).await,
         Act::Processor(target, share) => starve::processor(world, target, share, random).await,
         Act::Memory(target, mib) => starve::memory(world, target, mib, step, random).await,
@@ -144,6 +183,14 @@ pub(super) async fn meant(
     }
 }
 
+/// Waits until the cluster is whole: where nothing else is wrong, it has to be in time.
+pub(super) async fn whole(world: &mut World) -> Result<(), NotBegun> {
+    match world.whole(HEALS_WITHIN).await? {
+        Ok(()) => Ok(()),
+        Err(Skipped(reason)) => Err(NotBegun::Refused(reason)),
+    }
+}
+
 /// The leader of one of the wallet groups.
 pub(super) async fn leader(world: &World, random: &mut StdRng) -> Result<usize, NotBegun> {
     leader_of(world, some_group(random)).await
@@ -154,10 +201,19 @@ pub(super) fn some_group(random: &mut StdRng) -> u32 {
     FIRST_GROUP + rand::RngExt::random_range(random, 0..WALLET_GROUPS)
 }
 
-/// The leader of a group.
+/// The leader of a group; an election may be on its way.
 pub(super) async fn leader_of(world: &World, group: u32) -> Result<usize, NotBegun> {
-    let found = world.leader(group).await;
-    found.ok_or_else(|| NotBegun::skipped(format!("nobody knows a leader of group {group}")))
+    let until = Instant::now() + LED_WITHIN;
+    loop {
+        match world.leader(group).await {
+            Some(leader) => return Ok(leader),
+            None if Instant::now() > until => {
+                let reason = format!("nobody knows a leader of group {group}");
+                return Err(NotBegun::skipped(reason));
+            }
+            None => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }
 
 /// The names of nodes.

@@ -18,6 +18,22 @@ pub enum Target {
     All,
 }
 
+impl Target {
+    fn role(self) -> Option<Role> {
+        match self {
+            Target::Leader => Some(Role::Leader),
+            Target::Dc(_) => Some(Role::DataCentre),
+            Target::All => Some(Role::All),
+            Target::One(_) => None,
+        }
+    }
+
+    /// For tables.
+    fn name(self) -> &'static str {
+        self.role().map_or("one", Role::name)
+    }
+}
+
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -28,8 +44,8 @@ pub enum Act {
     Flap(Target),
     /// A node's own kernel drops what comes from the other nodes.
     Filter(Target),
-    /// Packets of all links between nodes are harmed.
-    Packets(Harm),
+    /// Packets of these links between nodes are harmed.
+    Packets(Harm, Links),
     /// SIGKILL; started again when it is over.
     Kill(Target),
     /// SIGTERM and a start, one node after the other.
@@ -56,13 +72,14 @@ pub enum Act {
     FailSync(Target),
     /// A file of a node that is down is damaged: of its log, its state, or what it notes beside them.
     Corrupt(usize, Damage, Place),
-    /// A node more joins, and another one is removed for ever, its machine wiped; it joins again when it is over.
-    Replace,
+    /// A node more joins, and another one of its data centre is removed for ever, its machine wiped: a leader, or
+    /// whoever it is.
+    Replace(Target),
     /// The same, while the leader of a group is cut off, and then while a member is dead.
     ReplaceInTrouble,
-    /// A node is drained, and comes back as a new one.
-    Drain(usize),
-    /// A group is handed to another node, and every group when it is over.
+    /// A node is drained, removed for ever and wiped, and comes back as a new one.
+    Drain(Target),
+    /// Groups are handed from node to node, again and again.
     Transfer,
     /// A share of one processor, in hundredths.
     Processor(Target, u64),
@@ -88,8 +105,46 @@ impl Act {
     pub fn kind(&self) -> String {
         match self {
             Act::Cut(shape) => format!("{} ({shape:?})", self.name()),
-            Act::Packets(harm) => format!("{} ({harm:?})", self.name()),
+            Act::Packets(harm, _) => format!("{} ({harm:?})", self.name()),
             _ => self.name(),
+        }
+    }
+
+    /// The same, with whom or what place it is meant for: what a campaign looks for.
+    pub fn detail(&self) -> String {
+        let kind = self.kind();
+        match self {
+            Act::Packets(harm, links) => format!("{} ({harm:?}, {})", self.name(), links.name()),
+            Act::Corrupt(_, damage, place) => format!("{kind} ({damage:?}, {place:?})"),
+            Act::Replace(target) => format!("{kind} ({})", target.name()),
+            Act::Cut(_) | Act::Transfer | Act::PowerInSync | Act::Rolling => kind,
+            Act::ReplaceInTrouble => kind,
+            Act::Flap(target)
+            | Act::Filter(target)
+            | Act::Kill(target)
+            | Act::Behind(target)
+            | Act::Pause(target)
+            | Act::Power(target)
+            | Act::Jump(target, _)
+            | Act::Drift(target, _)
+            | Act::Boot(target)
+            | Act::DiskFull(target)
+            | Act::SlowSync(target, _)
+            | Act::FailSync(target)
+            | Act::Drain(target)
+            | Act::Processor(target, _)
+            | Act::Memory(target, _)
+            | Act::Files(target) => format!("{kind} ({})", target.name()),
+        }
+    }
+
+    /// The only counter that shows that it was felt, where it leaves others behind that some other kind does too.
+    pub fn counter(&self) -> Option<&'static str> {
+        match self {
+            Act::PowerInSync => Some("elected"),
+            Act::ReplaceInTrouble => Some("in_trouble"),
+            Act::Replace(Target::Leader) => Some("leaders_removed"),
+            _ => None,
         }
     }
 
@@ -101,10 +156,15 @@ impl Act {
             Act::DiskFull(_)
                 | Act::FailSync(_)
                 | Act::Corrupt(..)
-                | Act::Replace
+                | Act::Replace(_)
                 | Act::ReplaceInTrouble
                 | Act::Drain(_)
         )
+    }
+
+    /// Whether it waits for a cluster of which nothing is missing.
+    pub(super) fn needs_a_whole_cluster(&self) -> bool {
+        matches!(self, Act::Corrupt(..) | Act::Replace(_) | Act::ReplaceInTrouble | Act::Drain(_))
     }
 }
 
@@ -140,20 +200,16 @@ impl Act {
             | Act::FailSync(target)
             | Act::Processor(target, _)
             | Act::Memory(target, _)
-            | Act::Files(target) => match target {
-                Target::Leader => Some(Role::Leader),
-                Target::Dc(_) => Some(Role::DataCentre),
-                Target::All => Some(Role::All),
-                Target::One(_) => None,
-            },
+            | Act::Packets(_, Links::Of(target))
+            | Act::Drain(target)
+            | Act::Files(target) => target.role(),
             Act::PowerInSync => Some(Role::All),
             Act::Cut(_)
-            | Act::Packets(_)
+            | Act::Packets(..)
             | Act::Rolling
             | Act::Corrupt(..)
-            | Act::Replace
-            | Act::ReplaceInTrouble
-            | Act::Drain(_) => None,
+            | Act::Replace(_)
+            | Act::ReplaceInTrouble => None,
         }
     }
 }
@@ -174,6 +230,32 @@ pub enum Harm {
     Narrow,
 }
 
+/// Which links between nodes are harmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Links {
+    /// All.
+    All,
+    /// Those of a node, both ways.
+    Of(Target),
+    /// The one between two nodes, both ways.
+    Between(usize, usize),
+    /// What the first one sends to the second.
+    Way(usize, usize),
+}
+
+impl Links {
+    /// For tables.
+    fn name(self) -> String {
+        match self {
+            Links::All => "all links".to_owned(),
+            Links::Of(target) => format!("links of {}", target.name()),
+            Links::Between(..) => "one link".to_owned(),
+            Links::Way(..) => "one way".to_owned(),
+        }
+    }
+}
+
 /// Where bytes are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -184,4 +266,55 @@ pub enum Place {
     Tables,
     /// What the node notes beside its database.
     Notes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_kind_says_whom_or_what_place_it_is_meant_for() {
+        for (act, kind, detail) in [
+            (Act::Cut(Shape::Halves), "cut (Halves)", "cut (Halves)"),
+            (Act::Kill(Target::Dc(1)), "kill", "kill (data centre)"),
+            (Act::Drain(Target::One(1)), "drain", "drain (one)"),
+            (Act::Corrupt(1, Damage::Torn, Place::Log), "corrupt", "corrupt (Torn, Log)"),
+            (
+                Act::Packets(Harm::Slow, Links::Of(Target::Leader)),
+                "packets (Slow)",
+                "packets (Slow, links of leader)",
+            ),
+            (
+                Act::Packets(Harm::Slow, Links::Way(0, 1)),
+                "packets (Slow)",
+                "packets (Slow, one way)",
+            ),
+            (Act::ReplaceInTrouble, "replace-in-trouble", "replace-in-trouble"),
+        ] {
+            assert_eq!((act.kind().as_str(), act.detail().as_str()), (kind, detail));
+        }
+    }
+
+    #[test]
+    fn every_kind_is_drawn_by_some_plan() {
+        use crate::nemesis::{Nemesis, Plan};
+        let length = std::time::Duration::from_secs(3_600);
+        let drawn: BTreeSet<String> = Nemesis::ALL
+            .into_iter()
+            .flat_map(|nemesis| Plan::of(nemesis, 1, length, 3).steps)
+            .map(|step| step.act.detail())
+            .collect();
+        for kind in [
+            "corrupt (Torn, Log)",
+            "packets (Lossy, one way)",
+            "packets (Narrow, one link)",
+            "packets (Slow, links of leader)",
+            "replace (leader)",
+            "drain (leader)",
+            "drain (one)",
+        ] {
+            assert!(drawn.contains(kind), "{kind}: {drawn:?}");
+        }
+    }
 }

@@ -100,7 +100,7 @@ impl Undo for Elsewhere {
                 world.boots_in(*node, None)?;
             }
             world.let_up(&self.nodes, self.step)?;
-            Ok(felt("other_boots", elsewhere))
+            Ok(felt("other_boots", elsewhere).into())
         })
     }
 }
@@ -128,7 +128,7 @@ impl Undo for Turned {
                 let file = world.cluster.nodes()[*node].dir.join("clock");
                 clock.set_right().map_err(|source| WorldError::File { file, source })?;
             }
-            Ok(felt("wrong_clocks", wrong))
+            Ok(felt("wrong_clocks", wrong).into())
         })
     }
 }

@@ -2,19 +2,16 @@
 //! others have.
 
 use rand::{rngs::StdRng, seq::IndexedRandom};
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use super::{
-    act::{Begun, Ending, NotBegun, Undo, felt},
+    act::{Begun, Ending, NotBegun, Undo, felt, whole},
     acts::Place,
 };
 use crate::{
     inject::bytes::{self, Damage},
     world::World,
 };
-
-/// A node that was damaged has to be repaired before the next one is.
-const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn damaged(
     world: &mut World,
@@ -27,7 +24,8 @@ pub(super) async fn damaged(
     if !world.is_wanted(node) {
         return Err(NotBegun::skipped("the node that is meant does not take part now"));
     }
-    world.whole(WHOLE_WITHIN).await??;
+    // A node that was damaged has to be repaired before the next one is.
+    whole(world).await?;
     for member in world.members() {
         world.harmed(member, false);
     }
@@ -74,7 +72,7 @@ impl Undo for Damaged {
     fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
         Box::pin(async move {
             world.let_up(&[self.node], self.step)?;
-            Ok(felt("bytes_harmed", self.harmed))
+            Ok(felt("bytes_harmed", self.harmed).into())
         })
     }
 }

@@ -1,10 +1,11 @@
 //! Disks: full, slow, failing.
 
 use rand::rngs::StdRng;
+use std::time::{Duration, Instant};
 
 use super::{
     Target,
-    act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
+    act::{Begun, Ending, Left, NotBegun, Undo, felt, meant, names},
 };
 use crate::{
     inject::{
@@ -12,8 +13,11 @@ use crate::{
         calls::{Injected, SYNCS},
         disk::Ballast,
     },
-    world::{Excuse, World},
+    world::{Excuse, World, WorldError},
 };
+
+/// A node whose sync failed has to end, within this time.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a node writes into its log when there is little room.
 const BELOW_RESERVE: &str = "the disk is below its reserve";
@@ -63,15 +67,15 @@ impl Undo for Full {
                 world.may_end(*node, self.step, None);
             }
             world.supervise()?;
-            Ok(felt("full_disks_noticed", noticed))
+            Ok(felt("full_disks_noticed", noticed).into())
         })
     }
 }
 
-/// How many calls were changed. strace waits for the process that it lets go of.
-async fn taken_back(injected: Vec<Injected>) -> u64 {
-    let sum = move || injected.into_iter().map(Injected::taken_back).sum();
-    tokio::task::spawn_blocking(sum).await.unwrap_or_default()
+/// How many calls of each process were changed. strace waits for the process that it lets go of.
+async fn taken_back(injected: Vec<Injected>) -> Vec<u64> {
+    let each = move || injected.into_iter().map(Injected::taken_back).collect();
+    tokio::task::spawn_blocking(each).await.unwrap_or_default()
 }
 
 pub(super) async fn slow(
@@ -99,7 +103,10 @@ struct Slow {
 
 impl Undo for Slow {
     fn end<'a>(self: Box<Self>, _: &'a mut World) -> Ending<'a> {
-        Box::pin(async move { Ok(felt("late_syncs", taken_back(self.injected).await)) })
+        Box::pin(async move {
+            let late = taken_back(self.injected).await.into_iter().sum();
+            Ok(felt("late_syncs", late).into())
+        })
     }
 }
 
@@ -110,10 +117,11 @@ pub(super) async fn fail(
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
-    let mut injected = Vec::new();
+    let (mut failing, mut injected) = (Vec::new(), Vec::new());
     for node in &nodes {
         if let Some(pid) = world.pid(*node) {
             injected.push(Injected::into(pid, SYNCS, "error=EIO")?);
+            failing.push((*node, pid));
             world.may_end(*node, step, Some(Excuse::Refused));
         }
     }
@@ -121,11 +129,12 @@ pub(super) async fn fail(
         return Err(NotBegun::skipped("none of the nodes that are meant runs"));
     }
     let targets = names(world, &nodes);
-    Ok(Begun::new(targets, Failing { nodes, injected, step }))
+    Ok(Begun::new(targets, Failing { nodes: failing, injected, step }))
 }
 
 struct Failing {
-    nodes: Vec<usize>,
+    /// With their processes.
+    nodes: Vec<(usize, u32)>,
     injected: Vec<Injected>,
     step: usize,
 }
@@ -135,12 +144,34 @@ impl Undo for Failing {
         Box::pin(async move {
             let Failing { nodes, injected, step } = *self;
             let failed = taken_back(injected).await;
-            world.supervise()?;
-            for node in nodes {
+            let mut wrong = Vec::new();
+            for ((node, pid), failed) in nodes.iter().zip(&failed) {
+                if *failed > 0 && goes_on(world, *node, *pid).await? {
+                    wrong.push(format!(
+                        "{} goes on although {failed} of its syncs failed: what it takes for durable may not be",
+                        world.name(*node)
+                    ));
+                }
+            }
+            for (node, _) in nodes {
                 world.may_end(node, step, None);
             }
             world.supervise()?;
-            Ok(felt("failed_syncs", failed))
+            let felt = felt("failed_syncs", failed.iter().sum());
+            Ok(Left { felt, wrong, ..Left::default() })
         })
     }
+}
+
+/// Whether a node's process is still the same one after the time in which it has to end.
+async fn goes_on(world: &mut World, node: usize, pid: u32) -> Result<bool, WorldError> {
+    let until = Instant::now() + ENDS_WITHIN;
+    while Instant::now() < until {
+        world.supervise()?;
+        if world.pid(node) != Some(pid) {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(true)
 }

@@ -4,7 +4,7 @@ use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
     Nemesis,
-    acts::{Act, Harm, Place, Target},
+    acts::{Act, Harm, Links, Place, Target},
 };
 use crate::{inject::bytes::Damage, net::shapes::Shape};
 
@@ -18,25 +18,31 @@ pub(super) fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usiz
         false => random.random_range(0..of),
     };
     let some = if random.random_bool(0.5) { Target::Leader } else { Target::One(one) };
+    let other = (one + random.random_range(1..nodes)) % nodes;
+    let harms = [Harm::Slow, Harm::Lossy, Harm::Disordered, Harm::Corrupted, Harm::Narrow];
+    let harm = *harms.choose(random).unwrap_or(&Harm::Slow);
     match kind {
         Nemesis::None | Nemesis::Mix => Act::Transfer,
         Nemesis::Partition => {
             let acts = [
                 Act::Cut(Shape::IsolatedLeader),
                 Act::Cut(Shape::DataCentre),
-                Act::Packets(Harm::Lossy),
+                Act::Packets(Harm::Lossy, Links::All),
                 Act::Cut(Shape::MajorityRing),
                 Act::Cut(Shape::MuteLeader),
                 Act::Cut(Shape::DeafLeader),
-                Act::Packets(Harm::Disordered),
+                Act::Packets(Harm::Disordered, Links::All),
                 Act::Flap(some),
                 Act::Cut(Shape::Bridge),
                 Act::Cut(Shape::Halves),
-                Act::Packets(Harm::Slow),
+                Act::Packets(Harm::Slow, Links::All),
                 Act::Cut(Shape::OneWay),
                 Act::Filter(some),
-                Act::Packets(Harm::Corrupted),
-                Act::Packets(Harm::Narrow),
+                Act::Packets(Harm::Corrupted, Links::All),
+                Act::Packets(Harm::Narrow, Links::All),
+                Act::Packets(harm, Links::Of(Target::Leader)),
+                Act::Packets(harm, Links::Between(one, other)),
+                Act::Packets(harm, Links::Way(one, other)),
             ];
             acts[pick(acts.len(), random)]
         }
@@ -90,13 +96,20 @@ pub(super) fn act(kind: Nemesis, random: &mut StdRng, nodes: usize, number: usiz
                 (Damage::Flip, Place::Tables),
                 (Damage::Flip, Place::Log),
                 (Damage::Torn, Place::Tables),
+                (Damage::Torn, Place::Log),
                 (Damage::Flip, Place::Notes),
             ];
             let (damage, place) = acts[pick(acts.len(), random)];
             Act::Corrupt(one, damage, place)
         }
         Nemesis::Membership => {
-            let acts = [Act::Replace, Act::Drain(one), Act::ReplaceInTrouble];
+            let acts = [
+                Act::Replace(Target::One(one)),
+                Act::Drain(Target::Leader),
+                Act::ReplaceInTrouble,
+                Act::Replace(Target::Leader),
+                Act::Drain(Target::One(one)),
+            ];
             acts[pick(acts.len(), random)]
         }
         Nemesis::Transfer => Act::Transfer,

@@ -9,10 +9,10 @@ use std::{
 
 use super::{
     Act, CALM, Plan, Step,
-    act::{self, Begun, NotBegun},
+    act::{self, Begun, Left, NotBegun},
 };
 use crate::{
-    history::{Fault, Phase, Planned, Recorder, State},
+    history::{Fault, Moment, Phase, Planned, Recorder, State},
     world::{World, WorldError},
 };
 
@@ -50,7 +50,8 @@ fn millis(time: Duration) -> Value {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
 }
 
-/// Goes through a plan. `began` is when the clients did. Afterwards every fault is taken back.
+/// Goes through a plan. `began` is when the clients did. Afterwards every fault is taken back, as far as that can
+/// be done, and the last time of calm is over.
 ///
 /// # Errors
 /// The harness could not go on.
@@ -60,40 +61,77 @@ pub async fn drive(
     recorder: &Recorder,
     began: Instant,
 ) -> Result<(), WorldError> {
-    let mut waiting = plan.steps.iter().enumerate().collect::<VecDeque<_>>();
-    let mut in_place: BTreeMap<usize, (Begun, Duration)> = BTreeMap::new();
-    let mut calms = plan.calms.iter().copied().collect::<VecDeque<_>>();
-    let mut over = Duration::ZERO;
-    while !waiting.is_empty() || !in_place.is_empty() || !calms.is_empty() {
-        world.supervise()?;
-        let now = began.elapsed();
-        // Faults may have taken longer than planned: it is calm for as long all the same.
-        let calm = calms.front().filter(|calm| {
-            in_place.is_empty() && waiting.front().is_none_or(|(_, step)| step.at >= **calm)
-        });
-        if let Some(until) = calm.map(|calm| (*calm).max(over + CALM)) {
-            match until <= now {
-                true => drop(calms.pop_front()),
-                false => tokio::time::sleep(LOOK).await,
-            }
-            continue;
-        }
-        let due = in_place.iter().find(|(_, (_, until))| *until <= now);
-        if let Some(number) = due.map(|(number, _)| *number) {
-            if let Some((begun, _)) = in_place.remove(&number) {
-                end(world, &plan.steps[number], begun, recorder).await?;
-                over = began.elapsed();
-            }
-        } else if let Some((number, step)) = waiting.pop_front_if(|(_, step)| step.at <= now) {
-            if let Some(begun) = begin(world, number, step, recorder).await? {
-                let least = began.elapsed() + step.lasts.min(LEAST);
-                in_place.insert(number, (begun, least.max(step.at + step.lasts)));
-            }
-        } else {
-            tokio::time::sleep(LOOK).await;
-        }
+    let mut course = Course { plan, recorder, began, in_place: BTreeMap::new() };
+    let mut went = course.go(world).await;
+    // Of a harness that cannot go on nothing stays behind in the cluster.
+    while let Some((number, (begun, _))) = course.in_place.pop_first() {
+        let ended = end(world, &plan.steps[number], begun, recorder).await;
+        went = went.and(ended);
     }
-    Ok(())
+    went
+}
+
+/// A plan that is gone through.
+struct Course<'a> {
+    plan: &'a Plan,
+    recorder: &'a Recorder,
+    began: Instant,
+    /// Faults by their number in the plan, and until when they last.
+    in_place: BTreeMap<usize, (Begun, Duration)>,
+}
+
+impl Course<'_> {
+    async fn go(&mut self, world: &mut World) -> Result<(), WorldError> {
+        let mut waiting = self.plan.steps.iter().enumerate().collect::<VecDeque<_>>();
+        let mut calms = self.plan.calms.iter().copied().collect::<VecDeque<_>>();
+        let mut over = Duration::ZERO;
+        while !waiting.is_empty() || !self.in_place.is_empty() || !calms.is_empty() {
+            world.supervise()?;
+            let now = self.began.elapsed();
+            let due = self.in_place.iter().find(|(_, (_, until))| *until <= now);
+            if let Some(number) = due.map(|(number, _)| *number) {
+                if let Some((begun, _)) = self.in_place.remove(&number) {
+                    end(world, &self.plan.steps[number], begun, self.recorder).await?;
+                    over = self.began.elapsed();
+                }
+                continue;
+            }
+            let next = waiting.front().map(|(_, step)| *step);
+            // Faults may have taken longer than planned: it is calm for as long all the same.
+            if let Some(calm) = calms.front().copied()
+                && next.is_none_or(|step| step.at >= calm)
+            {
+                if self.in_place.is_empty() && calm.max(over + CALM) <= now {
+                    calms.pop_front();
+                } else {
+                    tokio::time::sleep(LOOK).await;
+                }
+                continue;
+            }
+            let free = |step: &Step| self.in_place.is_empty() || !step.act.needs_a_whole_cluster();
+            match waiting.pop_front_if(|(_, step)| step.at <= now && free(step)) {
+                Some((number, step)) => self.begin(world, number, step).await?,
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(
+        &mut self,
+        world: &mut World,
+        number: usize,
+        step: &Step,
+    ) -> Result<(), WorldError> {
+        let Some(begun) = begin(world, number, step, self.recorder).await? else { return Ok(()) };
+        let now = self.began.elapsed();
+        let until = match begun.done {
+            true => now,
+            false => (now + step.lasts.min(LEAST)).max(step.at + step.lasts),
+        };
+        self.in_place.insert(number, (begun, until));
+        Ok(())
+    }
 }
 
 async fn begin(
@@ -109,7 +147,6 @@ async fn begin(
     let in_place = match begun {
         Ok(begun) => {
             fault.targets.clone_from(&begun.targets);
-            fault.group = begun.group.map(u64::from);
             fault.since = Some(recorder.ns_of(begun.struck.unwrap_or(before)));
             Some(begun)
         }
@@ -124,11 +161,16 @@ async fn begin(
             fault.reason = reason;
             None
         }
+        Err(NotBegun::Refused(reason)) => {
+            fault.state = State::Refused;
+            fault.reason = reason;
+            None
+        }
         Err(NotBegun::World(error)) => return Err(error),
     };
     let name = step.act.name();
     recorder.fault(&name, &fault);
-    if fault.state == State::Unclear {
+    if matches!(fault.state, State::Unclear | State::Refused) {
         recorder.fault(&name, &Fault::of_phase(Phase::Stop));
     }
     Ok(in_place)
@@ -140,8 +182,21 @@ async fn end(
     begun: Begun,
     recorder: &Recorder,
 ) -> Result<(), WorldError> {
-    let felt = begun.undo.end(world).await?;
-    let fault = Fault { targets: begun.targets, felt, ..Fault::of_phase(Phase::Stop) };
+    let Left { felt, moments, refused, wrong, unclear } = begun.undo.end(world).await?;
+    let moment =
+        |(at, group): (Instant, u32)| Moment { since: recorder.ns_of(at), group: u64::from(group) };
+    let mut fault = Fault {
+        targets: begun.targets,
+        felt,
+        moments: moments.into_iter().map(moment).collect(),
+        refused,
+        wrong,
+        ..Fault::of_phase(Phase::Stop)
+    };
+    if let Some(reason) = unclear {
+        fault.state = State::Unclear;
+        fault.reason = reason;
+    }
     recorder.fault(&step.act.name(), &fault);
     Ok(())
 }

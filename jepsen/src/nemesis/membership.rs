@@ -5,27 +5,33 @@ use proto::admin::{JoinRequest, NodeRequest};
 use rand::{Rng, RngExt, rngs::StdRng, seq::IndexedRandom};
 use std::{
     fs, io,
+    ops::Range,
     path::Path,
     time::{Duration, Instant},
 };
 use tonic::Code;
 
-use super::act::{Begun, Ending, NotBegun, Undo, felt, leader};
+use super::{
+    Target,
+    act::{Begun, NotBegun, Over, felt, leader, meant, whole},
+    transfer,
+};
 use crate::{
-    inject::Skipped,
     net::{
         Cut,
         shapes::{Members, Shape},
     },
-    world::{Excuse, Operator, World, WorldError},
+    world::{Excuse, HEALS_WITHIN, Operator, World, WorldError},
 };
 
-/// A change waits for those before it, and for an end of whatever else goes wrong.
-const CHANGES_WITHIN: Duration = Duration::from_secs(60);
+/// How long a change may take: as long as a cluster may take to heal, since nothing lasts that is in its way.
+const CHANGES_WITHIN: Duration = HEALS_WITHIN;
 /// Before the same is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// How long a leader is cut off, and another member dead, while a change is under way, in milliseconds.
-const TROUBLE_MS: std::ops::Range<u64> = 700..2_500;
+const TROUBLE_MS: Range<u64> = 700..2_500;
+/// How long a drained node stays that before it is removed, in milliseconds.
+const DRAINED_MS: Range<u64> = 500..2_000;
 
 /// What an operator asks for.
 enum Change {
@@ -81,14 +87,18 @@ async fn ask(operator: Operator, change: Change) -> Result<(), NotBegun> {
                 Ok(()) => return Ok(()),
                 Err(status) if is_open(status.code()) => status.message().clone_into(&mut said),
                 Err(status) => {
-                    let reason = format!("{}: {}", change.name(), status.message());
-                    return Err(NotBegun::skipped(reason));
+                    let (name, code) = (change.name(), status.code());
+                    return Err(NotBegun::Refused(format!(
+                        "{name}, {code:?}: {}",
+                        status.message()
+                    )));
                 }
             }
         }
         tokio::time::sleep(AGAIN).await;
     }
-    Err(NotBegun::Unclear(format!("{}: {said}", change.name())))
+    let (name, within) = (change.name(), CHANGES_WITHIN.as_secs());
+    Err(NotBegun::Refused(format!("{name}, not done within {within} s: {said}")))
 }
 
 /// Whether the same may be asked again: it may have been done, or may be done yet.
@@ -104,15 +114,15 @@ fn beside(world: &World, node: usize) -> Result<Operator, NotBegun> {
 }
 
 /// The machine that is not a member joins; a member of its data centre leaves for ever, and its machine is the
-/// one that is not a member from then on. In trouble, each change is under way while the leader of a group is cut
-/// off, and then while a member is dead.
+/// one that is not a member from then on. `whom` is whether that one leads a group, or whoever it is; with none,
+/// each change is under way while the leader of a group is cut off, and then while a member is dead.
 pub(super) async fn replace(
     world: &mut World,
-    in_trouble: bool,
+    whom: Option<Target>,
     step: usize,
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
-    world.whole(CHANGES_WITHIN).await??;
+    whole(world).await?;
     let Some(spare) = (0..world.count()).find(|node| !world.is_wanted(*node)) else {
         return Err(NotBegun::skipped("every machine is a member"));
     };
@@ -122,34 +132,80 @@ pub(super) async fn replace(
         ));
     };
     let targets = vec![format!("+{}", world.name(spare)), format!("-{}", world.name(leaves))];
-    start(world, spare).await?;
-    let joins = Change::join(world, spare, random);
-    changed(world, spare, joins, in_trouble.then_some(step), random).await?;
-    let removes = Change::remove(world, leaves, random);
-    // Whoever learns that it was removed may end.
-    world.may_end(leaves, step, Some(Excuse::Removed));
-    let removed = changed(world, leaves, removes, in_trouble.then_some(step), random).await;
-    let cleared = removed.and_then(|()| clear(world, leaves, step));
-    world.may_end(leaves, step, None);
+    let (since, trouble) = (Instant::now(), whom.is_none().then_some(step));
+    let mut open = joins(world, spare, trouble, step, random).await?;
+    let mut felt = felt("changes", 2);
+    if whom == Some(Target::Leader) {
+        let leads = transfer::lead(world, leaves, random).await;
+        felt.insert("leaders_removed".to_owned(), leads.into());
+    }
     // A member has joined by now: that is no fault that was skipped.
-    cleared.map_err(NotBegun::begun)?;
-    Ok(Begun::new(targets, Done { back: None, step, changes: 2 }))
+    open += leaves_for_ever(world, leaves, trouble, step, random).await.map_err(NotBegun::begun)?;
+    if whom.is_none() {
+        felt.insert("in_trouble".to_owned(), open);
+    }
+    Ok(Begun::new(targets, Over(felt)).done(since))
 }
 
-/// A node is drained; when the step ends it is removed, wiped, and joins again.
+/// A node is drained, removed, wiped, and joins again.
 pub(super) async fn drain(
     world: &mut World,
-    node: usize,
+    target: Target,
+    step: usize,
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
-    world.whole(CHANGES_WITHIN).await??;
-    if !world.is_wanted(node) {
-        return Err(NotBegun::skipped("the node that is meant is not a member"));
+    whole(world).await?;
+    let Some(node) = meant(world, target, random).await?.first().copied() else {
+        return Err(NotBegun::skipped("no node is meant"));
+    };
+    let since = Instant::now();
+    let drains = Change::drain(world, node, random);
+    ask(beside(world, node)?, drains).await?;
+    let again = async {
+        tokio::time::sleep(Duration::from_millis(random.random_range(DRAINED_MS))).await;
+        leaves_for_ever(world, node, None, step, random).await?;
+        joins(world, node, None, step, random).await
+    };
+    again.await.map_err(NotBegun::begun)?;
+    Ok(Begun::new(vec![world.name(node)], Over(felt("changes", 3))).done(since))
+}
+
+/// A machine's node starts and joins. Says during how much trouble that was open. A node that is not taken in is
+/// ended.
+async fn joins(
+    world: &mut World,
+    node: usize,
+    trouble: Option<usize>,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<u64, NotBegun> {
+    start(world, node).await?;
+    let change = Change::join(world, node, random);
+    let joined = changed(world, node, change, trouble, random).await;
+    if joined.is_err() {
+        clear(world, node, step)?;
     }
-    ask(beside(world, node)?, Change::drain(world, node, random)).await?;
-    let random = rand::SeedableRng::seed_from_u64(random.next_u64());
-    let targets = vec![world.name(node)];
-    Ok(Begun::new(targets, Done { back: Some((node, random)), step: usize::MAX, changes: 1 }))
+    joined
+}
+
+/// A member is removed for ever, and its machine wiped. Says during how much trouble that was open.
+async fn leaves_for_ever(
+    world: &mut World,
+    node: usize,
+    trouble: Option<usize>,
+    step: usize,
+    random: &mut StdRng,
+) -> Result<u64, NotBegun> {
+    let change = Change::remove(world, node, random);
+    // Whoever learns that it was removed may end.
+    world.may_end(node, step, Some(Excuse::Removed));
+    let removed = changed(world, node, change, trouble, random).await;
+    let cleared = match removed {
+        Ok(open) => clear(world, node, step).map(|()| open),
+        Err(error) => Err(error),
+    };
+    world.may_end(node, step, None);
+    cleared
 }
 
 /// A machine's node starts, and waits for a cluster.
@@ -159,31 +215,33 @@ async fn start(world: &mut World, node: usize) -> Result<(), NotBegun> {
     Ok(answering.map_err(WorldError::from)?)
 }
 
-/// Makes a change of a node, through trouble of this step.
+/// Makes a change of a node, through trouble of this step. Says during how much of it the change was open.
 async fn changed(
     world: &mut World,
     node: usize,
     change: Change,
     trouble: Option<usize>,
     random: &mut StdRng,
-) -> Result<(), NotBegun> {
-    let asking = tokio::spawn(ask(beside(world, node)?, change));
-    if let Some(step) = trouble {
-        let known = leader(world, random).await.ok();
-        let members = Members { dcs: world.net.layout().dcs(), leader: known };
-        world.net.cut(&Shape::IsolatedLeader.cuts(&members, random.random()), Cut::Silent);
+) -> Result<u64, NotBegun> {
+    let operator = beside(world, node)?;
+    let Some(step) = trouble else { return ask(operator, change).await.map(|()| 0) };
+    let known = Some(leader(world, random).await?);
+    let members = Members { dcs: world.net.layout().dcs(), leader: known };
+    world.net.cut(&Shape::IsolatedLeader.cuts(&members, random.random()), Cut::Silent);
+    let asking = tokio::spawn(ask(operator, change));
+    tokio::time::sleep(Duration::from_millis(random.random_range(TROUBLE_MS))).await;
+    let mut open = u64::from(!asking.is_finished());
+    world.net.heal().map_err(WorldError::from)?;
+    let mut others = world.members();
+    others.retain(|other| *other != node);
+    if let Some(dies) = others.choose(random) {
+        world.take_down(&[*dies], step)?;
+        open += u64::from(!asking.is_finished());
         tokio::time::sleep(Duration::from_millis(random.random_range(TROUBLE_MS))).await;
-        world.net.heal().map_err(WorldError::from)?;
-        let mut others = world.members();
-        others.retain(|other| *other != node);
-        if let Some(dies) = others.choose(random) {
-            world.take_down(&[*dies], step)?;
-            tokio::time::sleep(Duration::from_millis(random.random_range(TROUBLE_MS))).await;
-            world.let_up(&[*dies], step)?;
-        }
+        world.let_up(&[*dies], step)?;
     }
     match asking.await {
-        Ok(asked) => asked,
+        Ok(asked) => asked.map(|()| open),
         Err(ended) => Err(NotBegun::Unclear(ended.to_string())),
     }
 }
@@ -193,40 +251,6 @@ fn clear(world: &mut World, node: usize, step: usize) -> Result<(), NotBegun> {
     world.leave(node, step)?;
     let data = world.data(node);
     Ok(wipe(&data).map_err(|source| WorldError::File { file: data, source })?)
-}
-
-struct Done {
-    /// A node that leaves and joins again.
-    back: Option<(usize, StdRng)>,
-    step: usize,
-    changes: u64,
-}
-
-impl Undo for Done {
-    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
-        Box::pin(async move {
-            let Some((node, mut random)) = self.back else {
-                return Ok(felt("changes", self.changes));
-            };
-            let again = async {
-                let removes = Change::remove(world, node, &mut random);
-                world.may_end(node, self.step, Some(Excuse::Removed));
-                let removed = changed(world, node, removes, None, &mut random).await;
-                let cleared = removed.and_then(|()| clear(world, node, self.step));
-                world.may_end(node, self.step, None);
-                cleared?;
-                start(world, node).await?;
-                let joins = Change::join(world, node, &mut random);
-                changed(world, node, joins, None, &mut random).await
-            };
-            match again.await {
-                Ok(()) => Ok(felt("changes", self.changes + 2)),
-                Err(NotBegun::World(error)) => Err(error),
-                Err(NotBegun::Skipped(skipped)) => Err(skipped.into()),
-                Err(NotBegun::Unclear(reason)) => Err(Skipped(reason).into()),
-            }
-        })
-    }
 }
 
 /// Empties a directory, which may be where a disk is mounted.

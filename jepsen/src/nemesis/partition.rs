@@ -4,7 +4,7 @@
 
 use rand::{RngExt, rngs::StdRng};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,15 +12,15 @@ use tokio::task::JoinHandle;
 
 use super::{
     Target,
-    act::{Begun, Ending, NotBegun, Undo, felt, leader, meant, names},
-    acts::Harm,
+    act::{Begun, Ending, NotBegun, Undo, felt, leader, meant, names, some_group},
+    acts::{Harm, Links},
 };
 use crate::{
     net::{
         Cut, Effect, End, Link, Net,
         shapes::{self, Cuts, Members, Shape},
     },
-    world::World,
+    world::{World, WorldError},
 };
 
 /// How long a flapping link stays as it is, at least and at most.
@@ -33,16 +33,20 @@ pub(super) async fn cut(
     shape: Shape,
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
-    let known = leader(world, random).await.ok();
+    let known = match shape {
+        // Around somebody else these are other shapes.
+        Shape::IsolatedLeader | Shape::DeafLeader | Shape::MuteLeader => {
+            Some(leader(world, random).await?)
+        }
+        _ => world.leader(some_group(random)).await,
+    };
     let members = Members { dcs: world.net.layout().dcs(), leader: known };
     let cuts = shape.cuts(&members, random.random());
     // A cable that broke, or a firewall that says no: both happen.
     let how = if random.random_bool(0.7) { Cut::Silent } else { Cut::Refuse };
     let struck = Instant::now();
     world.net.cut(&cuts, how);
-    let targets =
-        cuts.iter().map(|(from, to)| format!("{}>{}", world.name(*from), world.name(*to)));
-    let targets = targets.collect();
+    let (_, targets) = named(world, cuts);
     Ok(Begun::new(targets, Harmed::now(world)).struck(struck))
 }
 
@@ -51,12 +55,13 @@ struct Harmed {
     /// How much harm had been done before.
     before: u64,
     flapping: Option<JoinHandle<()>>,
-    filtered: BTreeSet<usize>,
+    /// Nodes with a firewall of their own, and how much that had dropped before.
+    filtered: BTreeMap<usize, u64>,
 }
 
 impl Harmed {
     fn now(world: &World) -> Harmed {
-        Harmed { before: harm_done(&world.net), flapping: None, filtered: BTreeSet::new() }
+        Harmed { before: harm_done(&world.net), flapping: None, filtered: BTreeMap::new() }
     }
 }
 
@@ -72,11 +77,11 @@ impl Undo for Harmed {
                 let _ = flapping.await;
             }
             let mut harmed = harm_done(&world.net) - self.before;
-            for node in self.filtered {
-                harmed += world.net.filtered(node)?;
+            for (node, before) in self.filtered {
+                harmed += world.net.filtered(node)?.saturating_sub(before);
             }
             world.net.heal()?;
-            Ok(felt("packets_harmed", harmed))
+            Ok(felt("packets_harmed", harmed).into())
         })
     }
 }
@@ -87,10 +92,8 @@ pub(super) async fn flap(
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
-    let all: Cuts = (0..world.net.layout().nodes().len())
-        .flat_map(|other| nodes.iter().flat_map(move |node| [(*node, other), (other, *node)]))
-        .filter(|(from, to)| from != to)
-        .collect();
+    let all: Vec<usize> = (0..world.net.layout().nodes().len()).collect();
+    let all = of_nodes(&nodes, &all);
     let flaps = shapes::flapping(random.random(), FLAPS_FOR, FLAPS.0, FLAPS.1);
     let mut undo = Harmed::now(world);
     let net: Arc<Net> = world.net.clone();
@@ -125,18 +128,24 @@ pub(super) async fn filter(
     let nodes = meant(world, target, random).await?;
     let mut undo = Harmed::now(world);
     for node in &nodes {
+        let before = world.net.filtered(*node).map_err(WorldError::from)?;
         for other in 0..world.net.layout().nodes().len() {
             if other != *node {
                 let dropped = world.net.filter(*node, End::Node(other), true);
                 dropped.map_err(|error| NotBegun::skipped(error.to_string()))?;
             }
         }
-        undo.filtered.insert(*node);
+        undo.filtered.insert(*node, before);
     }
     Ok(Begun::new(names(world, &nodes), undo))
 }
 
-pub(super) fn harm(world: &mut World, harm: Harm) -> Result<Begun, NotBegun> {
+pub(super) async fn harm(
+    world: &mut World,
+    harm: Harm,
+    links: Links,
+    random: &mut StdRng,
+) -> Result<Begun, NotBegun> {
     let needs = match harm {
         Harm::Slow => Effect::Delay,
         Harm::Lossy => Effect::Loss,
@@ -150,17 +159,37 @@ pub(super) fn harm(world: &mut World, harm: Harm) -> Result<Begun, NotBegun> {
             world.net.kind()
         )));
     }
-    let undo = Harmed::now(world);
-    let count = world.net.layout().nodes().len();
-    for from in 0..count {
-        for to in (0..count).filter(|to| *to != from) {
-            let (from, to) = (End::Node(from), End::Node(to));
-            let base = world.net.layout().base(from, to);
-            world.net.set(from, to, &harmed(harm, base));
+    let all: Vec<usize> = (0..world.net.layout().nodes().len()).collect();
+    let (links, targets) = match links {
+        Links::All => (of_nodes(&all, &all), names(world, &world.members())),
+        Links::Of(target) => {
+            let nodes = meant(world, target, random).await?;
+            (of_nodes(&nodes, &all), names(world, &nodes))
         }
+        Links::Between(one, other) => named(world, Cuts::from([(one, other), (other, one)])),
+        Links::Way(from, to) => named(world, Cuts::from([(from, to)])),
+    };
+    let undo = Harmed::now(world);
+    for (from, to) in links {
+        let (from, to) = (End::Node(from), End::Node(to));
+        let base = world.net.layout().base(from, to);
+        world.net.set(from, to, &harmed(harm, base));
     }
-    let nodes = world.members();
-    Ok(Begun::new(names(world, &nodes), undo))
+    Ok(Begun::new(targets, undo))
+}
+
+/// All links of these nodes, both ways.
+fn of_nodes(nodes: &[usize], all: &[usize]) -> Cuts {
+    let each = nodes.iter().flat_map(|node| all.iter().map(move |other| (*node, *other)));
+    let both = each.flat_map(|(node, other)| [(node, other), (other, node)]);
+    both.filter(|(from, to)| from != to).collect()
+}
+
+/// Links, and how they are named.
+fn named(world: &World, links: Cuts) -> (Cuts, Vec<String>) {
+    let name = |(from, to): &(usize, usize)| format!("{}>{}", world.name(*from), world.name(*to));
+    let names = links.iter().map(name).collect();
+    (links, names)
 }
 
 fn harmed(harm: Harm, base: Link) -> Link {

@@ -2,26 +2,33 @@
 
 use rand::rngs::StdRng;
 use server::cluster::Signal;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use super::{
     Target,
-    act::{Begun, Ending, NotBegun, Undo, felt, leader_of, meant, names, some_group},
+    act::{Begun, Ending, Left, NotBegun, Undo, felt, leader_of, meant, names, some_group},
 };
 use crate::{
-    inject::calls::{Injected, SYNCS},
+    inject::{
+        Skipped,
+        calls::{Injected, SYNCS},
+    },
     world::{World, WorldError},
 };
 
 /// How late syncs are when the power goes in the middle of them.
 const LATE: Duration = Duration::from_millis(1_200);
-/// How long a leader is waited for before all that.
-const LED_WITHIN: Duration = Duration::from_secs(10);
 /// How long clients work on late disks.
 const LATE_FOR: Duration = Duration::from_secs(1);
+/// A file on each disk that nobody syncs: it has to be gone afterwards.
+const UNSYNCED: &str = "unsynced";
 /// How long an election is waited for, and how soon behind it the power goes: before the sync of what the new
 /// leader writes first has ended, and not before nodes have written down who leads.
-const ELECTED_WITHIN: Duration = Duration::from_secs(6);
+const ELECTED_WITHIN: Duration = Duration::from_secs(8);
 const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn lose(
@@ -34,19 +41,31 @@ pub(super) async fn lose(
     for node in &nodes {
         world.disk(*node)?;
     }
-    off(world, nodes, step)
+    off(world, nodes, step, false)
 }
 
-fn off(world: &mut World, nodes: Vec<usize>, step: usize) -> Result<Begun, NotBegun> {
+/// `elected` is whether somebody was elected just before.
+fn off(
+    world: &mut World,
+    nodes: Vec<usize>,
+    step: usize,
+    elected: bool,
+) -> Result<Begun, NotBegun> {
     let ran = nodes.iter().filter(|node| world.pid(**node).is_some()).count() as u64;
     let struck = Instant::now();
     // They stand still first, so that all of them lose it at one moment.
     world.signal(&nodes, Signal::STOP)?;
+    let witnesses = nodes.iter().try_for_each(|node| {
+        let written = fs::write(world.disk(*node)?.path().join(UNSYNCED), [7; 1 << 10]);
+        written.map_err(|error| Skipped(format!("a file on {}: {error}", world.name(*node))))
+    });
     let lost = nodes.iter().try_for_each(|node| world.disk(*node)?.lose_power());
     world.take_down(&nodes, step)?;
     // Some may have lost it and others not: that is no fault that was skipped.
     lost.map_err(WorldError::from)?;
-    Ok(Begun::new(names(world, &nodes), Lost { nodes, step, ran }).struck(struck))
+    let targets = names(world, &nodes);
+    let witnesses = witnesses.err().map(|unwritten| unwritten.to_string());
+    Ok(Begun::new(targets, Lost { nodes, step, ran, elected, unclear: witnesses }).struck(struck))
 }
 
 /// Takes power from all in the middle of late syncs, just behind an election: whatever was voted or acknowledged
@@ -61,54 +80,59 @@ pub(super) async fn lose_in_sync(
         world.disk(*node)?;
     }
     let group = some_group(random);
-    let leader = led(world, group).await?;
+    let leader = leader_of(world, group).await?;
     let late = format!("delay_enter={}", LATE.as_micros());
     let pids = nodes.iter().filter_map(|node| world.pid(*node));
     let injected: Vec<Injected> =
         pids.map(|pid| Injected::into(pid, SYNCS, &late)).collect::<Result<_, _>>()?;
     tokio::time::sleep(LATE_FOR).await;
     world.take_down(&[leader], step)?;
-    let until = Instant::now() + ELECTED_WITHIN;
-    while Instant::now() < until {
-        if leader_of(world, group).await.is_ok_and(|now| now != leader) {
-            tokio::time::sleep(WRITTEN_WITHIN).await;
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let (until, mut elected) = (Instant::now() + ELECTED_WITHIN, false);
+    while Instant::now() < until && !elected {
+        elected = world.leader(group).await.is_some_and(|now| now != leader);
+        let soon = if elected { WRITTEN_WITHIN } else { Duration::from_millis(50) };
+        tokio::time::sleep(soon).await;
     }
-    let begun = off(world, nodes, step);
+    let begun = off(world, nodes, step, elected);
     // strace waits for the processes that it lets go of.
     let _ = tokio::task::spawn_blocking(move || drop(injected)).await;
     begun
-}
-
-/// The leader of a group; an election may be on its way.
-async fn led(world: &World, group: u32) -> Result<usize, NotBegun> {
-    let until = Instant::now() + LED_WITHIN;
-    loop {
-        match leader_of(world, group).await {
-            Err(NotBegun::Skipped(_)) if Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            led => return led,
-        }
-    }
 }
 
 struct Lost {
     nodes: Vec<usize>,
     step: usize,
     ran: u64,
+    elected: bool,
+    /// Why nobody can tell afterwards whether something was lost.
+    unclear: Option<String>,
 }
 
 impl Undo for Lost {
     fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
         Box::pin(async move {
+            let mut unclear = self.unclear;
             for node in &self.nodes {
-                world.disk(*node)?.power_up()?;
+                let disk = world.disk(*node)?;
+                disk.power_up()?;
+                if is_there_still(&disk.path().join(UNSYNCED)) {
+                    let name = world.name(*node);
+                    unclear = Some(format!("{name} has a file again that nobody had synced"));
+                }
             }
             world.let_up(&self.nodes, self.step)?;
-            Ok(felt("lost_power", self.ran))
+            let mut felt = felt("lost_power", self.ran);
+            if self.elected {
+                felt.insert("elected".to_owned(), 1);
+            }
+            Ok(Left { felt, unclear, ..Left::default() })
         })
     }
+}
+
+/// Whether a file has its bytes. Its name may have come to the disk with what others synced. It is removed.
+fn is_there_still(file: &Path) -> bool {
+    let bytes = fs::read(file).unwrap_or_default();
+    let _ = fs::remove_file(file);
+    !bytes.is_empty()
 }

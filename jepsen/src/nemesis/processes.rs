@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Target,
-    act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
+    act::{Begun, Ending, NotBegun, Over, Undo, felt, meant, names},
 };
 use crate::world::World;
 
@@ -15,6 +15,8 @@ const DRAINS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a snapshot is waited for, and what a node writes when one comes in.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
 const RECEIVING: &str = "receiving a snapshot";
+/// What it writes when one is in force.
+const INSTALLED: &str = "Done install complete snapshot";
 
 pub(super) async fn kill(
     world: &mut World,
@@ -40,7 +42,7 @@ impl Undo for Killed {
     fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
         Box::pin(async move {
             world.let_up(&self.nodes, self.step)?;
-            Ok(felt("killed", self.ran))
+            Ok(felt("killed", self.ran).into())
         })
     }
 }
@@ -71,13 +73,18 @@ impl Undo for Behind {
                 world.let_up(&[node], self.step)?;
                 if world.pid(node).is_some() && is_sent_a_snapshot(world, node, logged).await {
                     world.take_down(&[node], self.step)?;
+                    cut += u64::from(was_cut(&world.said(node, logged)));
                     world.let_up(&[node], self.step)?;
-                    cut += 1;
                 }
             }
-            Ok(felt("cut_snapshots", cut))
+            Ok(felt("cut_snapshots", cut).into())
         })
     }
+}
+
+/// Whether a snapshot had begun to come in and was not in force yet, by what a node said before it was killed.
+fn was_cut(said: &str) -> bool {
+    said.matches(RECEIVING).count() > said.matches(INSTALLED).count()
 }
 
 /// Waits until a node says so, behind this place of its log.
@@ -92,34 +99,20 @@ async fn is_sent_a_snapshot(world: &World, node: usize, behind: u64) -> bool {
     false
 }
 
-/// Nothing is done at the beginning: the nodes go one after the other when the step ends, each when the one
-/// before it answers again.
-pub(super) fn rolling(world: &mut World, step: usize) -> Result<Begun, NotBegun> {
+/// The nodes go one after the other, each when the one before it answers again.
+pub(super) async fn rolling(world: &mut World, step: usize) -> Result<Begun, NotBegun> {
     let nodes = world.members();
-    Ok(Begun::new(names(world, &nodes), Rolling { nodes, step }))
-}
-
-struct Rolling {
-    nodes: Vec<usize>,
-    step: usize,
-}
-
-impl Undo for Rolling {
-    fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
-        Box::pin(async move {
-            let mut restarted = 0;
-            for node in self.nodes {
-                restarted += u64::from(world.stop(node, DRAINS_WITHIN).await?);
-                // Whoever else keeps it down still does.
-                world.let_up(&[node], self.step)?;
-                if world.pid(node).is_some() {
-                    // Another fault may keep it from answering: that is what mixtures are for.
-                    let _ = world.cluster.wait_answering(node, DRAINS_WITHIN).await;
-                }
-            }
-            Ok(felt("restarted", restarted))
-        })
+    let (since, mut restarted) = (Instant::now(), 0);
+    for node in &nodes {
+        restarted += u64::from(world.stop(*node, DRAINS_WITHIN).await?);
+        // Whoever else keeps it down still does.
+        world.let_up(&[*node], step)?;
+        if world.pid(*node).is_some() {
+            // Another fault may keep it from answering: that is what mixtures are for.
+            let _ = world.cluster.wait_answering(*node, DRAINS_WITHIN).await;
+        }
     }
+    Ok(Begun::new(names(world, &nodes), Over(felt("restarted", restarted))).done(since))
 }
 
 pub(super) async fn pause(
@@ -148,7 +141,7 @@ impl Undo for Paused {
         Box::pin(async move {
             let still = self.pids.iter().filter(|pid| stands_still(**pid)).count();
             world.signal(&self.nodes, Signal::CONT)?;
-            Ok(felt("paused", still as u64))
+            Ok(felt("paused", still as u64).into())
         })
     }
 }
@@ -157,4 +150,16 @@ impl Undo for Paused {
 fn stands_still(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_was_installed_before_the_kill_was_not_cut() {
+        let (begins, ends) = (format!("{RECEIVING} group=2\n"), format!("worker: {INSTALLED}\n"));
+        assert!(was_cut(&begins) && was_cut(&format!("{begins}{begins}{ends}")));
+        assert!(!was_cut(&format!("{begins}{ends}")) && !was_cut(""));
+    }
 }

@@ -1,15 +1,25 @@
 //! A node that has too little of what its machine gives: processor time, memory, files.
 
+use proto::admin::admin_client::AdminClient;
 use rand::rngs::StdRng;
+use std::time::Duration;
+use tokio::{task::JoinSet, time::timeout};
+use tonic::transport::Channel;
 
 use super::{
     Target,
-    act::{Begun, Ending, Felt, NotBegun, Undo, felt, meant, names},
+    act::{Begun, Ending, NotBegun, Undo, felt, meant, names},
 };
 use crate::{
     inject::rations::{self, Ration},
     world::{Excuse, World},
 };
+
+/// What a node says of a file that it does not get: EMFILE, in the system's words.
+const NO_FILE: &str = "Too many open files";
+/// How many connections a node without files is asked for, and how long each may take.
+const GUESTS: usize = 16;
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn processor(
     world: &mut World,
@@ -71,7 +81,7 @@ impl Undo for Rationed {
                 }
                 world.supervise()?;
             }
-            Ok(felt("throttled", throttled))
+            Ok(felt("throttled", throttled).into())
         })
     }
 }
@@ -86,29 +96,48 @@ pub(super) async fn files(
     let mut bounds = Vec::new();
     for node in &nodes {
         if let Some(pid) = world.pid(*node) {
-            let open = rations::open_files(pid);
-            let before = rations::files(pid, open)?;
+            let before = rations::files(pid, rations::open_files(pid))?;
             world.may_end(*node, step, Some(Excuse::Refused));
-            bounds.push(Bound { node: *node, pid, open, before });
+            bounds.push(Bound { node: *node, pid, before, logged: world.logged(*node) });
         }
     }
     if bounds.is_empty() {
         return Err(NotBegun::skipped("none of the nodes that are meant runs"));
     }
-    Ok(Begun::new(names(world, &nodes), Bounded { bounds, step }))
+    let guests = knock(world, &bounds).await?;
+    Ok(Begun::new(names(world, &nodes), Bounded { bounds, guests, step }))
 }
 
 struct Bound {
     node: usize,
     pid: u32,
-    /// Files that were open when the bound came.
-    open: u64,
     /// The bound that stood before.
     before: u64,
+    /// How long its log was.
+    logged: u64,
+}
+
+type Guest = AdminClient<Channel>;
+
+/// Connects to the nodes more often than they have files left. Who was let in stays.
+async fn knock(world: &World, bounds: &[Bound]) -> Result<Vec<Guest>, NotBegun> {
+    let mut knocking = JoinSet::new();
+    for bound in bounds {
+        let operator = world.operator(&[bound.node])?;
+        for _ in 0..GUESTS {
+            let operator = operator.clone();
+            knocking.spawn(async move {
+                let door = operator.endpoints().first()?.clone();
+                timeout(ANSWERS_WITHIN, operator.connect(&door)).await.ok()?.ok()
+            });
+        }
+    }
+    Ok(knocking.join_all().await.into_iter().flatten().collect())
 }
 
 struct Bounded {
     bounds: Vec<Bound>,
+    guests: Vec<Guest>,
     step: usize,
 }
 
@@ -119,17 +148,16 @@ impl Undo for Bounded {
             let mut felt_by: u64 = 0;
             for bound in &self.bounds {
                 let ended = world.pid(bound.node) != Some(bound.pid);
-                // As many as it may have: whatever it wanted more of it did not get.
-                let full = !ended && rations::open_files(bound.pid) + 1 >= bound.open;
-                felt_by += u64::from(ended || full);
+                let told = world.said(bound.node, bound.logged).contains(NO_FILE);
+                felt_by += u64::from(ended || told);
                 if !ended {
                     rations::files(bound.pid, bound.before)?;
                 }
                 world.may_end(bound.node, self.step, None);
             }
+            drop(self.guests);
             world.supervise()?;
-            let felt: Felt = felt("without_files", felt_by);
-            Ok(felt)
+            Ok(felt("without_files", felt_by).into())
         })
     }
 }

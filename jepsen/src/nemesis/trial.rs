@@ -38,7 +38,7 @@ enum Need {
 impl Need {
     fn of(act: &Act) -> Option<Need> {
         match act {
-            Act::Packets(Harm::Lossy | Harm::Disordered | Harm::Corrupted) => Some(Need::Switch),
+            Act::Packets(Harm::Lossy | Harm::Disordered | Harm::Corrupted, _) => Some(Need::Switch),
             Act::Filter(_) => Some(Need::Filter),
             Act::Power(_) | Act::PowerInSync | Act::DiskFull(_) => Some(Need::Disk),
             Act::SlowSync(..) | Act::FailSync(_) => Some(Need::Calls),

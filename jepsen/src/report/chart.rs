@@ -156,8 +156,7 @@ pub(super) fn faults(timeline: &Timeline, faults: &[Span]) -> String {
         let (top, width) = (lane as f64 * (BAR + 3.0), (to - from).max(2.0));
         let (class, word) = match fault.state {
             State::Installed => ("fault", String::new()),
-            State::Skipped => ("missing", format!(" (skipped: {})", fault.reason)),
-            State::Unclear => ("missing", format!(" (unclear: {})", fault.reason)),
+            state => ("missing", format!(" ({}: {})", state.word(), fault.reason)),
         };
         let name = escaped(&fault.fault);
         let targets = escaped(&fault.targets.join(" "));

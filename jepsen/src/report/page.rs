@@ -79,7 +79,7 @@ fn of_run(
     writeln!(
         body,
         "<p>{} operations: {} ok, {} refused by a rule, {} fail, {} in doubt; {} acknowledged while a fault \
-         was active. {} faults installed, {} skipped, {} unclear. Longest time without an acknowledged write: {}.</p>",
+         was active. {} faults installed, {} skipped, {} unclear, {} refused. Longest time without an acknowledged write: {}.</p>",
         count.operations,
         count.ok,
         count.refused,
@@ -89,6 +89,7 @@ fn of_run(
         of(State::Installed),
         of(State::Skipped),
         of(State::Unclear),
+        of(State::Refused),
         figures.longest.map_or("-".to_owned(), |(at, ns)| format!(
             "{} from {}",
             told(ns),

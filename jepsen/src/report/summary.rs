@@ -1,6 +1,6 @@
 //! All runs of a campaign on one page of Markdown.
 
-use super::{Entry, counted, together, told, whole};
+use super::{Entry, counted, kinds, together, told, whole};
 use crate::{
     figures::{Figures, Outage, percentile},
     history::State,
@@ -15,6 +15,8 @@ use std::{
 
 /// Reasons of one run that are told; the rest stands on its own page.
 const REASONS_MAX: usize = 10;
+/// A time that did not end.
+const NEVER: u64 = u64::MAX;
 
 /// The page. `note` stands below the heading.
 pub fn summary(entries: &[Entry], note: &str) -> String {
@@ -48,6 +50,7 @@ fn text(page: &mut String, entries: &[Entry], note: &str) -> std::fmt::Result {
     verdicts(page, entries)?;
     as_a_whole(page, entries)?;
     numbers(page, entries)?;
+    kinds::table(page, entries)?;
     outages(page, entries)?;
     reasons(page, entries)
 }
@@ -120,12 +123,13 @@ fn numbers(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
         "faults installed",
         "skipped",
         "unclear",
+        "refused",
         "all lost power",
         "leader changes",
         "longest without a write",
     ];
     head(page, &columns)?;
-    let mut sums = [0_usize; 9];
+    let mut sums = [0_usize; 10];
     for entry in entries {
         let left = &entry.left;
         let mut cells = vec![
@@ -135,7 +139,7 @@ fn numbers(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
             left.network.clone(),
         ];
         match &entry.figures {
-            None => cells.extend((0..10).map(|_| "-".to_owned())),
+            None => cells.extend((0..11).map(|_| "-".to_owned())),
             Some(figures) => {
                 let counts = counts(figures);
                 sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -154,7 +158,7 @@ fn numbers(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
     writeln!(page)
 }
 
-fn counts(figures: &Figures) -> [usize; 9] {
+fn counts(figures: &Figures) -> [usize; 10] {
     let of = |state| figures.faults.iter().filter(|fault| fault.state == state).count();
     [
         figures.all.operations,
@@ -164,6 +168,7 @@ fn counts(figures: &Figures) -> [usize; 9] {
         of(State::Installed),
         of(State::Skipped),
         of(State::Unclear),
+        of(State::Refused),
         figures.all_lost_power,
         figures.leader_changes,
     ]
@@ -203,15 +208,23 @@ fn outages(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
         let sorted = |times: Vec<u64>| {
             let mut times = times;
             times.sort_unstable();
-            [50, 99, 100].map(|of| percentile(&times, of).map_or("-".to_owned(), told))
+            [50, 99, 100].map(|of| percentile(&times, of).map_or("-".to_owned(), until))
         };
-        cells.extend(sorted(outages.iter().filter_map(|outage| outage.first_ns).collect()));
-        cells.extend(sorted(outages.iter().filter_map(|outage| outage.every_ns).collect()));
-        let never = outages.iter().filter(|outage| outage.first_ns.is_none()).count();
+        // What never came counts as longer than everything that did.
+        let times = |of: fn(&Outage) -> Option<u64>| -> Vec<u64> {
+            outages.iter().map(|outage| of(outage).unwrap_or(NEVER)).collect()
+        };
+        cells.extend(sorted(times(|outage| outage.first_ns)));
+        cells.extend(sorted(times(|outage| outage.every_ns)));
+        let never = outages.iter().filter(|outage| outage.every_ns.is_none()).count();
         cells.push(never.to_string());
         row(page, &cells)?;
     }
     writeln!(page)
+}
+
+fn until(ns: u64) -> String {
+    if ns == NEVER { "never".to_owned() } else { told(ns) }
 }
 
 /// Why something is no pass, what was skipped, and how to see it again.
@@ -242,8 +255,7 @@ fn reasons(page: &mut String, entries: &[Entry]) -> std::fmt::Result {
         let missing = faults.iter().filter(|fault| fault.state != State::Installed);
         let missing: BTreeSet<String> = missing
             .map(|fault| {
-                let word = if fault.state == State::Skipped { "skipped" } else { "unclear" };
-                format!("* fault {}, {word}: {}", fault.fault, fault.reason)
+                format!("* fault {}, {}: {}", fault.fault, fault.state.word(), fault.reason)
             })
             .collect();
         for line in missing {

@@ -49,7 +49,10 @@ fn the_page_of_a_long_history_is_small() {
     let mut figures = Figures::of(&history);
     let fault = |number: u64| crate::figures::Span {
         kind: "kill".to_owned(),
+        detail: "kill".to_owned(),
         felt: 1,
+        of_kind: 1,
+        moments: Vec::new(),
         fault: "cut".to_owned(),
         state: crate::history::State::Installed,
         reason: String::new(),
@@ -123,4 +126,21 @@ fn a_row_is_added_below_the_others_and_the_heading_once() {
     let rows: Vec<_> = text.lines().filter(|line| line.contains("| kill |")).collect();
     assert_eq!(rows.len(), 2, "{text}");
     assert!(rows[0].ends_with("6 missing; kill: harness unknown |"), "{text}");
+}
+
+#[test]
+fn a_group_that_never_recovered_is_longer_than_every_time_that_ended() {
+    use crate::{figures::Outage, nemesis::Role};
+    let outage = |every_ns| Outage {
+        fault: "kill".to_owned(),
+        role: Role::Leader,
+        first_ns: Some(10_000_000),
+        every_ns,
+    };
+    let outages = vec![outage(Some(20_000_000)), outage(None), outage(Some(30_000_000))];
+    let figures = Figures { outages, ..Figures::default() };
+    let left = Left { verdict: "pass".to_owned(), ..Left::default() };
+    let page = summary(&[Entry { dir: "kill-1".to_owned(), left, figures: Some(figures) }], "");
+    let row = "| kill | leader | 3 | 10 ms | 10 ms | 10 ms | 30 ms | never | never | 1 |";
+    assert!(page.contains(row), "{page}");
 }
