@@ -64,7 +64,11 @@ fn revoked(devices: &mut Client, recorder: &Recorder) {
     let weak = json!({"device": "b", "kind": "weak", "node": "n1"});
     devices.invoke("use", "devices-1", weak).refused("revoked");
     watch.refused("revoked");
-    devices.invoke("final-use", "devices-1", at).refused("revoked");
+    for session in ["kept", "new"] {
+        let mut asked = at.clone();
+        asked["session"] = session.into();
+        devices.invoke("final-use", "devices-1", asked).refused("revoked");
+    }
 }
 
 fn rounds(clients: &mut [Client; 6], numbers: std::ops::RangeInclusive<u64>) {
@@ -129,9 +133,12 @@ fn a_good_history_passes_with_one_line_for_each_checker() {
             "healing: pass",
             "integrity: pass",
             "nemesis: pass",
+            "service: pass",
             "pass",
         ]
     );
+    let service = said.lines().find(|line| line.starts_with("service"));
+    assert!(service.is_some_and(|line| line.ends_with(", 0 of 1 faults judged")), "{said}");
 }
 
 #[test]

@@ -31,6 +31,8 @@ const BOUND_NS: u64 = 5_000_000_000;
 /// For how long what a fault took away counts as missing when it is over: nodes start and catch up, and a
 /// connection on which nothing is acknowledged is given up after three seconds.
 const SETTLES_NS: u64 = 5_000_000_000;
+/// The same of a disk that refused a write: its node may have to be repaired from others.
+const REPAIRED_NS: u64 = 10_000_000_000;
 /// Somebody who has asked a group for so long, one attempt, has asked.
 const ASKED_NS: u64 = 1_500_000_000;
 /// A client that does one request at a time ends it after 3 s. One that takes longer than this had no processor,
@@ -130,7 +132,6 @@ fn said(
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
@@ -159,7 +160,11 @@ fn lasting(history: &History, run: &Run) -> Vec<Lasting> {
 impl Lasting {
     /// When the last trace of it is gone.
     fn gone(&self) -> u64 {
-        self.span.stop_ns.saturating_add(SETTLES_NS)
+        let settles = match self.span.fault.as_str() {
+            "disk-full" | "fail-sync" => REPAIRED_NS,
+            _ => SETTLES_NS,
+        };
+        self.span.stop_ns.saturating_add(settles)
     }
 }
 

@@ -191,14 +191,18 @@ fn two_faults_at_a_time_are_judged_by_what_both_leave() {
 
 #[test]
 fn a_node_that_is_just_back_is_not_counted_on_yet() {
-    let back = |after: u64| {
+    let back = |fault: &str, after: u64| {
         let mut told = Told::begin(&THREE);
-        told.start("kill", &["n1"]).served(SECOND).stop("kill", &["n1"]);
+        told.start(fault, &["n1"]).served(SECOND).stop(fault, &["n1"]);
         told.served(after).start("kill", &["n2"]).unserved(2 * SECOND).served(SECOND);
         told.stop("kill", &["n2"]).end()
     };
-    assert_eq!(back(2 * SECOND).verdict, Verdict::Pass);
-    refused(&back(6 * SECOND).verdict, &["not served"]);
+    assert_eq!(back("kill", 2 * SECOND).verdict, Verdict::Pass);
+    refused(&back("kill", 6 * SECOND).verdict, &["not served"]);
+    for repaired in ["disk-full", "fail-sync"] {
+        assert_eq!(back(repaired, 7 * SECOND).verdict, Verdict::Pass);
+        refused(&back(repaired, 11 * SECOND).verdict, &["not served"]);
+    }
 }
 
 #[test]
