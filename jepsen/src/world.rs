@@ -292,8 +292,8 @@ impl World {
         Ok(())
     }
 
-    /// SIGTERM, and whatever the node does until it has ended. Says whether it ran. One that does not end in time is
-    /// killed, and noted as one that ended without a reason.
+    /// SIGTERM, and whatever the node does until it has ended. Says whether it ran. One that does not end in time
+    /// is killed, and noted as one that ended without a reason.
     ///
     /// # Errors
     /// The system refuses.

@@ -62,7 +62,8 @@ pub enum Act {
     Jump(Target, i64),
     /// The wall clock goes at so many hundredths of its speed.
     Drift(Target, u32),
-    /// Started again with a monotonic clock that begins elsewhere, as on a machine that was started at another time.
+    /// Started again with a monotonic clock that begins elsewhere, as on a machine that was started at another
+    /// time.
     Boot(Target),
     /// No room is left on the disk.
     DiskFull(Target),

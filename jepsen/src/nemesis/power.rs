@@ -136,3 +136,19 @@ fn is_there_still(file: &Path) -> bool {
     let _ = fs::remove_file(file);
     !bytes.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_still_if_it_has_its_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(UNSYNCED);
+        assert!(!is_there_still(&file), "it was never there");
+        fs::write(&file, "").unwrap();
+        assert!(!is_there_still(&file), "only its name came to the disk");
+        fs::write(&file, "bytes").unwrap();
+        assert!(is_there_still(&file) && !file.exists());
+    }
+}

@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_kind_that_is_planned_often_and_never_felt_makes_a_campaign_unknown() {
         let (often, once) = (entry(&[("files (one)", 2, 0)]), entry(&[("files (one)", 1, 0)]));
-        assert_eq!(together(&[often.clone()]), Verdict::Pass);
+        assert_eq!(together(std::slice::from_ref(&often)), Verdict::Pass);
         let both = [often, once];
         assert_eq!(unfelt(&both), ["files (one)"]);
         assert!(matches!(together(&both), Verdict::Unknown(_)), "{:?}", together(&both));

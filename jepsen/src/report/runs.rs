@@ -22,7 +22,7 @@ const HEAD: &str = "\
 # Campaigns
 
 One row each, added by `make jepsen`. Minutes are those in which clients worked; *under a fault* counts
-acknowledged operations during which one was active; verdicts are one for each workload and nemesis. A commit
+acknowledged operations during which one was active and felt; verdicts are one for each workload and nemesis. A commit
 with a + had changes that were not committed.
 
 | date (UTC) | commit | seed | nodes | network | nemeses | minutes | operations | acknowledged | under a fault | faults | all lost power | verdicts |
