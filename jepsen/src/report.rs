@@ -37,7 +37,7 @@ const SUMMARY: &str = "summary.md";
 const INDEX: &str = "index.html";
 
 /// The checkers that are no workload's: who judges a run as a whole, in the order of tables.
-pub const WHOLE: [&str; 13] = [
+pub const WHOLE: [&str; 14] = [
     "harness",
     "history",
     "itself",
@@ -51,6 +51,7 @@ pub const WHOLE: [&str; 13] = [
     "healing",
     "integrity",
     "nemesis",
+    "service",
 ];
 
 /// A run that was.
