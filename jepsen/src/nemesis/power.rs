@@ -20,15 +20,16 @@ use crate::{
     world::{World, WorldError},
 };
 
-/// How late syncs are when the power goes in the middle of them.
-const LATE: Duration = Duration::from_millis(1_200);
+/// How late syncs are when the power goes in the middle of them: later than the power goes behind an election, and
+/// early enough for one. A node syncs for one group after the other, so that each vote waits for several.
+const LATE: Duration = Duration::from_millis(250);
 /// How long clients work on late disks.
 const LATE_FOR: Duration = Duration::from_secs(1);
 /// A file on each disk that nobody syncs: it has to be gone afterwards.
 const UNSYNCED: &str = "unsynced";
 /// How long an election is waited for, and how soon behind it the power goes: before the sync of what the new
 /// leader writes first has ended, and not before nodes have written down who leads.
-const ELECTED_WITHIN: Duration = Duration::from_secs(8);
+const ELECTED_WITHIN: Duration = Duration::from_secs(12);
 const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn lose(
