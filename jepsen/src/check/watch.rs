@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 /// How soon a watcher is told. A client whose stream broke pulls, which it tries for 3 s, opens a session, another
 /// 3 s, and a stream, which it waits for 1.5 s: it gets the news within this time although each succeeds at the
 /// last moment. A stream that is open takes milliseconds.
-const LATE_NS: u64 = 8_000_000_000;
+pub(super) const LATE_NS: u64 = 8_000_000_000;
 /// A watcher that was owed as many pushes, and was told of them by asking only, has no stream.
 const OWED_MIN: usize = 10;
 

@@ -2,7 +2,10 @@
 
 use rand::rngs::StdRng;
 use server::cluster::Signal;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     Target,
@@ -15,6 +18,10 @@ const DRAINS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a snapshot is waited for, and what a node writes when one comes in.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
 const RECEIVING: &str = "receiving a snapshot";
+/// A log keeps the hundred entries before a snapshot, of which there is one every hundred: one who has missed as many
+/// as this is sent a snapshot. How long that is waited for.
+const BEHIND: u64 = 350;
+const BEHIND_WITHIN: Duration = Duration::from_secs(10);
 /// What it writes when one is in force.
 const INSTALLED: &str = "Done install complete snapshot";
 
@@ -47,7 +54,7 @@ impl Undo for Killed {
     }
 }
 
-/// They are down until the others' logs begin behind theirs: snapshots are frequent here.
+/// They are down until the others' logs begin behind theirs, are sent a snapshot, and killed in the middle of it.
 pub(super) async fn behind(
     world: &mut World,
     target: Target,
@@ -55,18 +62,43 @@ pub(super) async fn behind(
     random: &mut StdRng,
 ) -> Result<Begun, NotBegun> {
     let nodes = meant(world, target, random).await?;
+    let committed = committed(world).await;
     world.take_down(&nodes, step)?;
-    Ok(Begun::new(names(world, &nodes), Behind { nodes, step }))
+    Ok(Begun::new(names(world, &nodes), Behind { nodes, step, committed }))
 }
 
 struct Behind {
     nodes: Vec<usize>,
     step: usize,
+    /// How far each group was when they went.
+    committed: BTreeMap<u32, u64>,
+}
+
+/// How far each group is, as far as anybody says.
+async fn committed(world: &World) -> BTreeMap<u32, u64> {
+    world.groups().await.into_iter().map(|group| (group.id, group.committed)).collect()
+}
+
+impl Behind {
+    /// Waits until the log of some group begins behind them.
+    async fn are_behind(&self, world: &World) {
+        let until = Instant::now() + BEHIND_WITHIN;
+        while Instant::now() < until {
+            let now = committed(world).await;
+            let came =
+                |(group, at): (&u32, &u64)| at.abs_diff(*self.committed.get(group).unwrap_or(at));
+            if now.iter().map(came).max().is_some_and(|most| most > BEHIND) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 }
 
 impl Undo for Behind {
     fn end<'a>(self: Box<Self>, world: &'a mut World) -> Ending<'a> {
         Box::pin(async move {
+            self.are_behind(world).await;
             let mut cut = 0;
             for node in self.nodes {
                 let logged = world.logged(node);

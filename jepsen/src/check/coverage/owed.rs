@@ -4,13 +4,10 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use crate::{
-    check::{calm::Calm, findings::Findings},
+    check::{calm::Calm, findings::Findings, watch::LATE_NS},
     history::{Fault, History, Phase, Planned, Run, Type},
     nemesis::CALM,
 };
-
-/// How soon a watcher is told while nothing is wrong: the rule *late* of `history.md`.
-const DUE_NS: u64 = 8_000_000_000;
 
 #[derive(Deserialize)]
 struct Watches<'a> {
@@ -68,7 +65,7 @@ fn is_owed(history: &History) -> bool {
         .filter(|operation| operation.invoke.workload == "watch" && operation.invoke.op == "push");
     pushes.filter_map(|push| Some((push.invoke.key.as_str(), push.ok()?.1.time))).any(
         |(key, told)| {
-            let due = told.saturating_add(DUE_NS);
+            let due = told.saturating_add(LATE_NS);
             let mut of_key = watched.iter().filter(|watched| watched.key == key);
             due < heal
                 && of_key.any(|watched| {
