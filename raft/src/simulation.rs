@@ -62,10 +62,11 @@ const TRACE: &str = "HOLDFAST_SIM_TRACE";
 
 /// Seeds that have found something once, and what. They are run first. What they found has a test of its own
 /// too: another build may draw differently.
-const PINNED: [(u64, &str); 4] = [
+const PINNED: [(u64, &str); 5] = [
     (7, "a leader that did not reach a follower asked it again without a pause"),
     (8, "reads that waited when their group stopped asked for a leader without a pause"),
     (22, "proposals that waited when their group stopped asked for outcomes behind the last one"),
+    (27, "a node took for durable what it found in its log at its start"),
     (30, "a node that was away while another joined refused it for ever as its leader"),
 ];
 

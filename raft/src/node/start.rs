@@ -9,7 +9,7 @@ use crate::registry::Registry;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use proto::peer::peer_client::PeerClient;
 use proto::peer::{IdentifyReply, IdentifyRequest};
-use store::{Damage, Engine};
+use store::{Column, Damage, Engine};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -253,10 +253,12 @@ impl Inner {
         }
     }
 
-    /// What of the log went back behind its mark, if anything did.
+    /// What of the log went back behind its mark, if anything did. What is there is durable from here on.
     async fn went_back(&self, place: Place) -> Result<Option<String>, StartError> {
         let (engine, marks) = (self.engine.clone(), self.marks.clone());
         let looked = offload(self.engine.blocks(), move || {
+            // The last life may have ended before its sync, and a leader counts as acknowledged what it hears of.
+            engine.flush(Column::Log)?;
             for group in place.groups() {
                 let mark = marks.get(&group).copied().unwrap_or_default();
                 match log::recover(&engine, group, mark) {

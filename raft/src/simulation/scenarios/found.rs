@@ -66,6 +66,41 @@ fn a_leader_that_cannot_read_its_log_ends_and_harms_no_follower() {
     }
 }
 
+/// A node that ends between a write and its sync finds the entry again, and whoever asks hears that it has it:
+/// then it is on its disk.
+#[test]
+fn what_a_node_finds_in_its_log_is_durable_before_it_counts() {
+    for seed in 1..=2 {
+        simulate(seed, move || async move {
+            let calm = Calm::of(seed, 3).await;
+            let behind = calm.others(calm.leader().id)[0];
+            let machine = &calm.world.machines[behind as usize - 1];
+            let disk = &machine.disk;
+            let is_durable = || {
+                let durable = |id: &LogId| disk.durable_entry(WALLETS, id.index) == Some(*id);
+                disk.log(WALLETS).iter().all(durable)
+            };
+            disk.slow("slow syncs", 10_000, 10_000);
+            calm.pushes(5).await;
+            sleep(Duration::from_millis(500)).await;
+            assert!(!is_durable(), "something is written and not synced");
+            let held = disk.log(WALLETS);
+            machine.crash(Crash::Process);
+            disk.swift();
+            // Nobody gives it anything that it would sync.
+            calm.world.network.cut(CUT, &both_ways(behind, &calm.others(behind)));
+            machine.start().await;
+            assert!(machine.node().is_some());
+            assert!(
+                disk.log(WALLETS).starts_with(&held),
+                "its process ended, and no power was lost"
+            );
+            assert!(is_durable(), "it has it and would lose it");
+            calm.end();
+        });
+    }
+}
+
 /// A reader whose group stops waits for its deadline, and asks for no index meanwhile: nobody gives one any
 /// more.
 #[test]
