@@ -87,8 +87,8 @@ impl Bench {
     fn of(dcs: [&'static str; 3]) -> Bench {
         let stage = Stage::new(0);
         let disks: Vec<_> = (1..=3).map(|node| Disk::new(node, stage.clone())).collect();
-        let mut judge = Judge::default();
-        judge.cluster = Cluster { disks: disks.clone(), dcs: dcs.to_vec(), ..Cluster::default() };
+        let cluster = Cluster { disks: disks.clone(), dcs: dcs.to_vec(), ..Cluster::default() };
+        let judge = Judge { cluster, ..Judge::default() };
         Bench { judge, disks }
     }
 
