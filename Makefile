@@ -63,6 +63,7 @@ controls: build ## shows that the tests of durability and repair fail where the 
 	@bash xtask/controls.sh $(CONTROLS)
 
 mutants: build ## shows that the chaos harness catches planted mistakes; MUTANTS="03 05" for some
+	@bash xtask/setup.sh test
 	$(CARGO) build --release --locked --package jepsen
 	@bash xtask/mutants.sh $(MUTANTS)
 

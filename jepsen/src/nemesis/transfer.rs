@@ -68,8 +68,8 @@ impl Circle {
         let (Some(to), Some(door)) = (to, door) else {
             return Err(format!("group {group} is led by {leader}, which is no member"));
         };
-        let asked = Instant::now();
         let mut admin = self.operator.connect(door).await.map_err(|error| error.to_string())?;
+        let asked = Instant::now();
         let answer = admin.transfer(TransferRequest { group, to }).await;
         let refused = |status: tonic::Status| format!("{:?}: {}", status.code(), status.message());
         answer.map(|_| asked).map_err(refused)
