@@ -163,9 +163,14 @@ impl Act {
         )
     }
 
-    /// Whether it waits for a cluster of which nothing is missing.
-    pub(super) fn needs_a_whole_cluster(&self) -> bool {
-        matches!(self, Act::Corrupt(..) | Act::Replace(_) | Act::ReplaceInTrouble | Act::Drain(_))
+    /// Whether it waits until another fault is over: for a cluster of which nothing is missing, and for power, which
+    /// nobody loses twice.
+    pub(super) fn waits_for(&self, other: &Act) -> bool {
+        let takes_power = |act: &Act| matches!(act, Act::Power(_) | Act::PowerInSync);
+        match self {
+            Act::Corrupt(..) | Act::Replace(_) | Act::ReplaceInTrouble | Act::Drain(_) => true,
+            _ => takes_power(self) && takes_power(other),
+        }
     }
 }
 
@@ -294,6 +299,22 @@ mod tests {
             (Act::ReplaceInTrouble, "replace-in-trouble", "replace-in-trouble"),
         ] {
             assert_eq!((act.kind().as_str(), act.detail().as_str()), (kind, detail));
+        }
+    }
+
+    #[test]
+    fn nobody_loses_power_twice_and_harm_waits_for_a_whole_cluster() {
+        let (power, all) = (Act::Power(Target::Dc(0)), Act::Power(Target::All));
+        let kill = Act::Kill(Target::Leader);
+        for (act, other, waits) in [
+            (power, Act::PowerInSync, true),
+            (Act::PowerInSync, all, true),
+            (power, kill, false),
+            (kill, power, false),
+            (Act::Drain(Target::One(1)), kill, true),
+            (Act::Corrupt(1, Damage::Torn, Place::Log), power, true),
+        ] {
+            assert_eq!(act.waits_for(&other), waits, "{act:?} while there is {other:?}");
         }
     }
 

@@ -108,7 +108,10 @@ impl Course<'_> {
                 }
                 continue;
             }
-            let free = |step: &Step| self.in_place.is_empty() || !step.act.needs_a_whole_cluster();
+            let free = |step: &Step| {
+                let mut others = self.in_place.keys().map(|number| &self.plan.steps[*number].act);
+                !others.any(|other| step.act.waits_for(other))
+            };
             match waiting.pop_front_if(|(_, step)| step.at <= now && free(step)) {
                 Some((number, step)) => self.begin(world, number, step).await?,
                 None => tokio::time::sleep(LOOK).await,
