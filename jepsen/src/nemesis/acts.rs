@@ -118,8 +118,16 @@ impl Act {
             Act::Packets(harm, links) => format!("{} ({harm:?}, {})", self.name(), links.name()),
             Act::Corrupt(_, damage, place) => format!("{kind} ({damage:?}, {place:?})"),
             Act::Replace(target) => format!("{kind} ({})", target.name()),
-            Act::Cut(_) | Act::Transfer | Act::PowerInSync | Act::Rolling => kind,
-            Act::ReplaceInTrouble => kind,
+            _ => match self.target() {
+                Some(target) => format!("{kind} ({})", target.name()),
+                None => kind,
+            },
+        }
+    }
+
+    /// The node or nodes that it is meant for, where that is all it says of them.
+    fn target(&self) -> Option<&Target> {
+        match self {
             Act::Flap(target)
             | Act::Filter(target)
             | Act::Kill(target)
@@ -135,7 +143,15 @@ impl Act {
             | Act::Drain(target)
             | Act::Processor(target, _)
             | Act::Memory(target, _)
-            | Act::Files(target) => format!("{kind} ({})", target.name()),
+            | Act::Files(target) => Some(target),
+            Act::Cut(_)
+            | Act::Packets(..)
+            | Act::Transfer
+            | Act::PowerInSync
+            | Act::Rolling
+            | Act::Corrupt(..)
+            | Act::Replace(_)
+            | Act::ReplaceInTrouble => None,
         }
     }
 
@@ -192,30 +208,9 @@ impl Act {
             Act::Cut(Shape::IsolatedLeader | Shape::DeafLeader | Shape::MuteLeader)
             | Act::Transfer => Some(Role::Leader),
             Act::Cut(Shape::DataCentre) => Some(Role::DataCentre),
-            Act::Flap(target)
-            | Act::Filter(target)
-            | Act::Kill(target)
-            | Act::Behind(target)
-            | Act::Pause(target)
-            | Act::Power(target)
-            | Act::Jump(target, _)
-            | Act::Drift(target, _)
-            | Act::Boot(target)
-            | Act::DiskFull(target)
-            | Act::SlowSync(target, _)
-            | Act::FailSync(target)
-            | Act::Processor(target, _)
-            | Act::Memory(target, _)
-            | Act::Packets(_, Links::Of(target))
-            | Act::Drain(target)
-            | Act::Files(target) => target.role(),
+            Act::Packets(_, Links::Of(target)) => target.role(),
             Act::PowerInSync => Some(Role::All),
-            Act::Cut(_)
-            | Act::Packets(..)
-            | Act::Rolling
-            | Act::Corrupt(..)
-            | Act::Replace(_)
-            | Act::ReplaceInTrouble => None,
+            _ => self.target().and_then(|target| target.role()),
         }
     }
 }
