@@ -180,7 +180,7 @@ async fn within(
         workloads: options.workloads.iter().map(|kind| kind.name().to_owned()).collect(),
     });
     let canary = format!("{:032x}", rand::random::<u128>());
-    let arena = Arena::new(recorder.clone(), world.access()?, &canary, options.seed);
+    let arena = Arena::new(recorder.clone(), world.reached(), &canary, options.seed);
     let mut judgements = tokio::select! {
         judgements = go_through(options, &plan, &mut world, &arena) => judgements,
         () = stop.cancelled() => vec![harness("interrupted")],
@@ -317,10 +317,7 @@ async fn agree(
 ) -> Verdict {
     // A client that is in the middle of something ends it first.
     tokio::time::sleep(workload::DEADLINES.overall.min(CLIENTS_END_WITHIN)).await;
-    match world.access() {
-        Ok(access) => arena.healed(access),
-        Err(error) => return Verdict::unknown(error.to_string()),
-    }
+    arena.healed.cancel();
     match last_look(clients).await {
         Verdict::Pass => {}
         verdict => return verdict,

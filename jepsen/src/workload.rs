@@ -123,9 +123,9 @@ where
 }
 
 /// How the cluster is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// Public endpoints of all nodes.
+    /// Public endpoints of all nodes that take part.
     pub endpoints: Vec<String>,
     /// Names of the nodes, in the same order.
     pub names: Vec<String>,
@@ -161,30 +161,35 @@ impl Access {
 pub struct Arena {
     /// Where everything is written down.
     pub recorder: Recorder,
-    /// How the cluster is reached.
-    pub access: Arc<Access>,
+    /// How the cluster is reached, now and whenever other nodes take part.
+    pub reached: watch::Receiver<Arc<Access>>,
     /// What must not be found where it is in clear.
     pub planted: Arc<Planted>,
     /// What randomness follows from.
     pub seed: u64,
     /// Clients end what they do.
     pub over: CancellationToken,
-    /// How it is reached when it has healed: time for a last look.
-    healed: watch::Sender<Option<Arc<Access>>>,
+    /// The cluster has healed: time for a last look.
+    pub healed: CancellationToken,
     workload: &'static str,
     keys: Arc<AtomicUsize>,
 }
 
 impl Arena {
     /// A place for all workloads of a run.
-    pub fn new(recorder: Recorder, access: Access, canary: &str, seed: u64) -> Arena {
+    pub fn new(
+        recorder: Recorder,
+        reached: watch::Receiver<Arc<Access>>,
+        canary: &str,
+        seed: u64,
+    ) -> Arena {
         Arena {
             planted: Arc::new(Planted::new(canary).told_in(recorder.clone())),
             recorder,
-            access: Arc::new(access),
+            reached,
             seed,
             over: CancellationToken::new(),
-            healed: watch::Sender::new(None),
+            healed: CancellationToken::new(),
             workload: "",
             keys: Arc::default(),
         }
@@ -195,18 +200,15 @@ impl Arena {
         Arena { workload, keys: Arc::default(), ..self.clone() }
     }
 
-    /// The cluster has healed, and this is how it is reached now.
-    pub fn healed(&self, access: Access) {
-        self.healed.send_replace(Some(Arc::new(access)));
+    /// How the cluster is reached now.
+    fn access(&self) -> Arc<Access> {
+        self.reached.borrow().clone()
     }
 
-    /// Waits until the cluster has healed.
+    /// Waits until the cluster has healed. Says how it is reached then.
     async fn at_the_end(&self) -> Arc<Access> {
-        let mut healed = self.healed.subscribe();
-        match healed.wait_for(Option::is_some).await {
-            Ok(access) => (*access).clone().unwrap_or_else(|| self.access.clone()),
-            Err(_) => self.access.clone(),
-        }
+        self.healed.cancelled().await;
+        self.access()
     }
 
     fn is_over(&self) -> bool {
@@ -239,7 +241,7 @@ impl Arena {
 
     /// So many clients, and no fewer than there are nodes: each node has one that begins there.
     fn clients(&self, least: usize) -> usize {
-        least.max(self.access.endpoints.len())
+        least.max(self.access().endpoints.len())
     }
 
     /// Waits a little, as people do; not longer than the run lasts.
@@ -254,7 +256,7 @@ impl Arena {
             let mut shown = None;
             let name = format!("first of {}", self.planted.canary());
             let options = CreateOptions::new(name, Protection::FileMode);
-            let settings = self.access.beginning_at(node);
+            let settings = self.access().beginning_at(node);
             let made = Wallet::create(Place::Memory, settings, options, |codes| {
                 shown = codes.recovery.as_ref().map(|code| code.reveal().as_str().to_owned());
             });
@@ -275,7 +277,7 @@ impl Arena {
 
     /// Writes down where a wallet lives.
     fn home(&self, key: &str, wallet: &Wallet) {
-        if let Some(groups) = self.access.wallet_groups {
+        if let Some(groups) = self.access().wallet_groups {
             let group = group_of(&wallet.id(), groups).into();
             self.recorder.wallet(&Home { key: key.to_owned(), group });
         }
@@ -313,6 +315,11 @@ async fn recover(
         wallet: None,
     };
     Ok(Wallet::recover(place, settings, code, options).await?.0)
+}
+
+/// How the cluster is reached, if other nodes take part than when it was asked last.
+fn news(reached: &mut watch::Receiver<Arc<Access>>) -> Option<Arc<Access>> {
+    reached.has_changed().unwrap_or(false).then(|| reached.borrow_and_update().clone())
 }
 
 /// Has a device go to other nodes.

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::watch;
 
 use crate::{
     inject::{
@@ -111,6 +112,7 @@ pub struct World {
     disks: Vec<Result<LossyDisk, Skipped>>,
     clocks: Vec<Result<Clock, Skipped>>,
     seats: Vec<Seat>,
+    reached: watch::Sender<Arc<Access>>,
 }
 
 /// What the world wants of a node.
@@ -127,21 +129,27 @@ struct Seat {
 }
 
 impl World {
-    /// How clients reach the nodes that take part.
+    /// How clients reach the nodes that take part, now and whenever they are told of others.
+    pub fn reached(&self) -> watch::Receiver<Arc<Access>> {
+        self.reached.subscribe()
+    }
+
+    /// Tells clients which nodes take part now.
     ///
     /// # Errors
     /// The authority's certificate cannot be read.
-    pub fn access(&self) -> Result<Access, WorldError> {
+    pub fn tell_clients(&self) -> Result<(), WorldError> {
         let file = self.cluster.ca();
         let ca_pem =
             fs::read_to_string(&file).map_err(|source| WorldError::File { file, source })?;
         let (endpoints, members) = (self.net.endpoints(&self.cluster), self.members());
-        Ok(Access {
+        self.reached.send_replace(Arc::new(Access {
             endpoints: members.iter().map(|node| endpoints[*node].clone()).collect(),
             names: members.iter().map(|node| self.name(*node)).collect(),
             ca_pem,
             wallet_groups: Some(WALLET_GROUPS),
-        })
+        }));
+        Ok(())
     }
 
     /// How many nodes there are, the one that may join later with them.

@@ -182,8 +182,10 @@ async fn joins(
     start(world, node).await?;
     let change = Change::join(world, node, random);
     let joined = changed(world, node, change, trouble, random).await;
-    if joined.is_err() {
-        clear(world, node, step)?;
+    match joined {
+        // Clients ask it from now on.
+        Ok(_) => world.tell_clients()?,
+        Err(_) => clear(world, node, step)?,
     }
     joined
 }
@@ -249,6 +251,7 @@ async fn changed(
 /// The machine of a node that was removed is as new.
 fn clear(world: &mut World, node: usize, step: usize) -> Result<(), NotBegun> {
     world.leave(node, step)?;
+    world.tell_clients()?;
     let data = world.data(node);
     Ok(wipe(&data).map_err(|source| WorldError::File { file: data, source })?)
 }

@@ -1,7 +1,8 @@
 //! Workloads on a cluster that somebody else runs: nothing is injected, and nothing is known of its disks.
 
 use server::cluster::{ClusterError, Description, admin::OperatorFiles};
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -81,7 +82,8 @@ async fn beside(
         workloads: options.workloads.iter().map(|kind| kind.name().to_owned()).collect(),
     });
     let canary = format!("{:032x}", rand::random::<u128>());
-    let arena = Arena::new(recorder.clone(), access, &canary, options.seed);
+    let (_same, reached) = watch::channel(Arc::new(access));
+    let arena = Arena::new(recorder.clone(), reached, &canary, options.seed);
     let serving = tokio::select! {
         verdict = work(options, &arena, operator) => verdict,
         () = stop.cancelled() => Verdict::unknown("interrupted"),
@@ -107,7 +109,7 @@ async fn work(options: &Options, arena: &Arena, operator: Operator) -> Verdict {
     arena.over.cancel();
     say(&arena.recorder, Phase::Heal, Vec::new());
     tokio::time::sleep(workload::DEADLINES.overall.min(super::CLIENTS_END_WITHIN)).await;
-    arena.healed((*arena.access).clone());
+    arena.healed.cancel();
     let looked = last_look(&mut clients).await;
     leaders.cancel();
     let _ = watching.await;

@@ -1,11 +1,11 @@
 //! Devices of one wallet at different nodes, which compare the heads that they are shown.
 
-use client::{ClientError, Record, Wallet};
+use client::{ClientError, Record, Settings, Wallet};
 use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Arena, ended, settled, side_by_side};
+use super::{Access, Arena, ended, moved, news, settled, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
@@ -26,7 +26,7 @@ async fn chain(arena: Arena) -> Result<(), ClientError> {
     let mut devices = JoinSet::new();
     devices.spawn(device(arena.clone(), key.clone(), first, 0));
     for number in 1..arena.clients(DEVICES) {
-        if let Some(wallet) = arena.device(&code, arena.access.only(number)).await {
+        if let Some(wallet) = arena.device(&code, at(&arena.access(), number)).await {
             devices.spawn(device(arena.clone(), key.clone(), wallet, number));
         }
     }
@@ -45,6 +45,14 @@ async fn chain(arena: Arena) -> Result<(), ClientError> {
     Ok(())
 }
 
+/// The first device knows all nodes, and each other one a single node.
+fn at(access: &Access, number: usize) -> Settings {
+    match number {
+        0 => access.beginning_at(0),
+        _ => access.only(number),
+    }
+}
+
 /// The head that a device knows.
 fn seen(name: &str, wallet: &Wallet) -> Value {
     match wallet.summary() {
@@ -59,9 +67,13 @@ async fn device(arena: Arena, key: String, mut wallet: Wallet, number: usize) ->
     let mut client = arena.recorder.client("chain");
     let name = format!("{key}-{number}");
     let mut random = arena.random(&name);
+    let mut reached = arena.reached.clone();
     for turn in 0_usize.. {
         if arena.is_over() {
             break;
+        }
+        if let Some(access) = news(&mut reached) {
+            let _ = moved(&mut wallet, at(&access, number));
         }
         if random.random_bool(0.5) {
             pull(&mut client, &key, &name, &mut wallet).await;

@@ -6,6 +6,7 @@ use server::cluster::Scratch;
 use std::{
     fs, io,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
@@ -143,6 +144,8 @@ impl Owner {
 struct Stolen {
     name: String,
     id: MemberId,
+    /// The nodes at which it is used.
+    access: Arc<Access>,
     profiles: Scratch,
     /// With a session from before the revocation, if one was to be had.
     keeping: Thief,
@@ -153,28 +156,29 @@ impl Stolen {
         let profiles = Scratch::new("holdfast-jepsen-device").ok()?;
         let first = profiles.path().join("first");
         let place = Place::Directory(first.clone());
-        let made = recover(place, arena.access.beginning_at(0), code).await;
+        let access = arena.access();
+        let made = recover(place, access.beginning_at(0), code).await;
         let Ok(wallet) = made else {
             tokio::time::sleep(AGAIN).await;
             return None;
         };
         let id = wallet.device();
         drop(wallet);
-        for node in 0..arena.access.endpoints.len() {
+        for node in 0..access.endpoints.len() {
             copy(&first, &profiles.path().join(format!("at-{node}"))).ok()?;
         }
         for copied in [WATCHING, KEEPING] {
             copy(&first, &profiles.path().join(copied)).ok()?;
         }
         let wallet = Wallet::open(profiles.path().join(KEEPING), None).ok()?;
-        let mut keeping = Thief::at(wallet, &arena.access, 0, arena.planted.clone()).ok()?;
-        for node in 0..arena.access.endpoints.len() {
-            let gone = keeping.go_to(&arena.access, node);
+        let mut keeping = Thief::at(wallet, &access, 0, arena.planted.clone()).ok()?;
+        for node in 0..access.endpoints.len() {
+            let gone = keeping.go_to(&access, node);
             if gone.is_ok() && keeping.open().await.is_ok() {
                 break;
             }
         }
-        Some(Stolen { name, id, profiles, keeping })
+        Some(Stolen { name, id, access, profiles, keeping })
     }
 
     /// Asks every node for what there is, and watches at one of them.
@@ -186,15 +190,15 @@ impl Stolen {
         end: &CancellationToken,
     ) -> JoinSet<()> {
         let mut uses = JoinSet::new();
-        let nodes = arena.access.endpoints.len();
+        let nodes = self.access.endpoints.len();
         let user = |profile: &str, node: usize| {
             let wallet = Wallet::open(self.profiles.path().join(profile), None)?;
             Ok::<_, ClientError>(User {
                 arena: arena.clone(),
                 key: key.to_owned(),
                 device: self.name.clone(),
-                node: arena.access.name(node),
-                thief: Thief::at(wallet, &arena.access, node, arena.planted.clone())?,
+                node: self.access.name(node),
+                thief: Thief::at(wallet, &self.access, node, arena.planted.clone())?,
             })
         };
         for node in 0..nodes {

@@ -1,11 +1,11 @@
 //! One value per wallet, read by pulls and written by pushes onto the head that the writer knows.
 
-use client::{ClientError, Record, RecoveryCode, Wallet};
+use client::{ClientError, Record, RecoveryCode, Settings, Wallet};
 use rand::RngExt;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{Arena, ended, in_doubt, settled, side_by_side};
+use super::{Access, Arena, ended, in_doubt, moved, news, settled, side_by_side};
 use crate::history::Client;
 
 const WALLETS: usize = 2;
@@ -26,12 +26,7 @@ async fn register(arena: Arena) -> Result<(), ClientError> {
     let mut devices = JoinSet::new();
     devices.spawn(device(arena.clone(), key.clone(), first, 0));
     for number in 1..arena.clients(DEVICES) {
-        // Every second one knows a single node, so that followers are asked too.
-        let settings = match number % 2 {
-            0 => arena.access.beginning_at(number),
-            _ => arena.access.only(number),
-        };
-        if let Some(wallet) = arena.device(&code, settings).await {
+        if let Some(wallet) = arena.device(&code, at(&arena.access(), number)).await {
             devices.spawn(device(arena.clone(), key.clone(), wallet, number));
         }
     }
@@ -47,6 +42,14 @@ async fn register(arena: Arena) -> Result<(), ClientError> {
         open.ok(held(&wallet));
     }
     last_read(&arena, &key, &code).await
+}
+
+/// Every second device knows a single node, so that followers are asked too.
+fn at(access: &Access, number: usize) -> Settings {
+    match number % 2 {
+        0 => access.beginning_at(number),
+        _ => access.only(number),
+    }
 }
 
 /// Nobody else writes any more: the value that is there is replaced.
@@ -83,9 +86,13 @@ async fn device(arena: Arena, key: String, mut wallet: Wallet, number: usize) ->
     let mut client = arena.recorder.client("register");
     let name = format!("{key}-{number}");
     let mut random = arena.random(&name);
+    let mut reached = arena.reached.clone();
     for turn in 0.. {
         if arena.is_over() {
             break;
+        }
+        if let Some(access) = news(&mut reached) {
+            let _ = moved(&mut wallet, at(&access, number));
         }
         if random.random_bool(0.6) {
             read(&mut client, &key, &mut wallet).await;

@@ -65,7 +65,7 @@ async fn fill(arena: &Arena) -> Option<Filled> {
     arena.home(&key, &wallet);
     let mut others = Vec::new();
     for number in 1..arena.clients(DEVICES) {
-        others.push(arena.device(&code, arena.access.beginning_at(number)).await?);
+        others.push(arena.device(&code, arena.access().beginning_at(number)).await?);
     }
     while wallet.pull().await.is_err() {
         if arena.is_over() {

@@ -136,16 +136,17 @@ async fn work(arena: &Arena) -> Option<Watched> {
     arena.home(&key, &wallet);
     let mut writers = vec![wallet];
     for number in 1..WRITERS {
-        writers.push(arena.device(&code, arena.access.beginning_at(number)).await?);
+        writers.push(arena.device(&code, arena.access().beginning_at(number)).await?);
     }
     // Nobody watches before all are there: whoever was seen to watch is looked for at the end.
     let mut watchers = Vec::new();
     for number in 0..arena.clients(WATCHERS) {
-        let mut wallet = arena.device(&code, arena.access.beginning_at(number)).await?;
-        moved(&mut wallet, arena.access.only(number)).ok()?;
+        let access = arena.access();
+        let mut wallet = arena.device(&code, access.beginning_at(number)).await?;
+        moved(&mut wallet, access.only(number)).ok()?;
         watchers.push(Watcher {
             name: format!("{key}-watcher-{number}"),
-            node: arena.access.name(number),
+            node: access.name(number),
             wallet,
             client: arena.recorder.client("watch"),
             seen: watch::Sender::new(0),

@@ -3,6 +3,7 @@
 use proto::admin::BootstrapRequest;
 use server::cluster::{Cluster, ClusterError, Options};
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+use tokio::sync::watch;
 
 use super::{HEALS_WITHIN, Seat, WALLET_GROUPS, World, WorldError};
 use crate::{
@@ -53,6 +54,7 @@ impl World {
             disks: Vec::new(),
             clocks: Vec::new(),
             seats: vec![Seat::default(); count],
+            reached: watch::Sender::default(),
         };
         for node in 0..count {
             world.furnish(node, wanted)?;
@@ -65,6 +67,7 @@ impl World {
         }
         world.bootstrap(wanted.members).await?;
         world.cluster.wait_settled(HEALS_WITHIN).await?;
+        world.tell_clients()?;
         Ok(world)
     }
 
