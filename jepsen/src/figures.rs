@@ -102,6 +102,8 @@ pub struct Span {
     pub group: Option<u64>,
     /// When it began, in nanoseconds since the run did.
     pub start_ns: u64,
+    /// From when on something was wrong: before that, where other trouble leads to it.
+    pub from_ns: u64,
     /// When it was over.
     pub stop_ns: u64,
 }
@@ -214,6 +216,7 @@ pub(crate) fn faults(history: &History, run: &Run) -> Vec<Span> {
                     role: act.and_then(|act| act.role()),
                     group: fault.group,
                     start_ns,
+                    from_ns: fault.from.filter(|_| lasts).unwrap_or(start_ns),
                     stop_ns: if lasts { until_ns.max(event.time) } else { event.time },
                 });
             }

@@ -28,7 +28,7 @@ impl Calm {
                 Phase::Start if fault.state != State::Skipped => {
                     *active.entry(&event.op).or_default() += 1;
                     let struck = fault.since.unwrap_or(event.time);
-                    since.get_or_insert(struck);
+                    since.get_or_insert(fault.from.unwrap_or(struck));
                     for left in fault.targets.iter().filter_map(|target| target.strip_prefix('-')) {
                         away.entry(left.to_owned()).or_default().push((struck, u64::MAX));
                     }
@@ -96,6 +96,19 @@ mod tests {
             !calm.holds(None, 60 * SECOND, 61 * SECOND)
                 && calm.holds(None, 65 * SECOND, 66 * SECOND)
         );
+    }
+
+    #[test]
+    fn what_leads_to_a_fault_is_no_calm() {
+        let told = |more: serde_json::Value| {
+            let mut start = json!({"phase": "start", "state": "installed"});
+            start.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let mut story = Story::of("watch");
+            story.later(40 * SECOND).nemesis("power-in-sync", start);
+            Calm::of(&story.history()).holds(None, 26 * SECOND, 30 * SECOND)
+        };
+        assert!(told(json!({"since": 39 * SECOND})));
+        assert!(!told(json!({"since": 39 * SECOND, "from": 25 * SECOND})));
     }
 
     #[test]

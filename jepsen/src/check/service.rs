@@ -138,21 +138,15 @@ fn seconds(ns: u64) -> f64 {
 
 /// Every fault that was there, or may have been.
 fn lasting(history: &History, run: &Run) -> Vec<Lasting> {
-    let told: Vec<(usize, u64, Phase)> = history
-        .events()
-        .filter_map(|(line, event)| Some((line, event.time, Fault::of(event)?.ok()?.phase)))
-        .collect();
-    let starts = told.iter().enumerate().filter(|(_, (_, _, phase))| *phase == Phase::Start);
+    let starts = history.events().filter_map(|(line, event)| {
+        let phase = Fault::of(event)?.ok()?.phase;
+        (phase == Phase::Start).then_some((line, event.time))
+    });
     let spans = figures::faults(history, run).into_iter().zip(starts);
     let there = spans.filter(|(span, _)| span.state != State::Skipped);
-    let each = there.map(|(span, (place, (line, in_place, _)))| {
-        let before = place.checked_sub(1).and_then(|before| told.get(before));
-        // Disks are slow and a leader is killed before the power goes. Who does that does nothing else meanwhile.
-        let from = match span.fault.as_str() {
-            "power-in-sync" => before.map_or(0, |(_, time, _)| *time),
-            _ => span.start_ns,
-        };
-        Lasting { harm: Harm::of(&span), span, line: *line, from, in_place: *in_place }
+    let each = there.map(|(span, (line, in_place))| {
+        let (harm, from) = (Harm::of(&span), span.from_ns);
+        Lasting { harm, span, line, from, in_place }
     });
     each.collect()
 }

@@ -51,6 +51,9 @@ pub struct Fault {
     /// When it struck, in nanoseconds as `time`: before the event, which is written when that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// From when on something was wrong that only leads to it, if that was before it struck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
     /// The group that it is about, if it leaves the others alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<u64>,
@@ -149,6 +152,7 @@ impl Fault {
             reason: String::new(),
             targets: Vec::new(),
             since: None,
+            from: None,
             group: None,
             felt: BTreeMap::new(),
             moments: Vec::new(),

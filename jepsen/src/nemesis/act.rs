@@ -25,6 +25,8 @@ pub(super) struct Begun {
     pub(super) undo: Box<dyn Undo>,
     /// When it struck, where that is later than the first step towards it.
     pub(super) struck: Option<Instant>,
+    /// From when on something was wrong that only leads to it.
+    pub(super) from: Option<Instant>,
     /// Nothing of it lasts: it is over as soon as it has begun.
     pub(super) done: bool,
 }
@@ -32,7 +34,7 @@ pub(super) struct Begun {
 impl Begun {
     /// It met these nodes or links.
     pub(super) fn new(targets: Vec<String>, undo: impl Undo + 'static) -> Begun {
-        Begun { targets, undo: Box::new(undo), struck: None, done: false }
+        Begun { targets, undo: Box::new(undo), struck: None, from: None, done: false }
     }
 
     /// It struck then, and everything of it is done.
@@ -43,6 +45,12 @@ impl Begun {
     /// It struck then.
     pub(super) fn struck(mut self, at: Instant) -> Begun {
         self.struck = Some(at);
+        self
+    }
+
+    /// Something was wrong from then on, before it struck.
+    pub(super) fn from(mut self, at: Instant) -> Begun {
+        self.from = Some(at);
         self
     }
 }

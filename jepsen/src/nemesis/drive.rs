@@ -151,6 +151,7 @@ async fn begin(
         Ok(begun) => {
             fault.targets.clone_from(&begun.targets);
             fault.since = Some(recorder.ns_of(begun.struck.unwrap_or(before)));
+            fault.from = begun.from.map(|from| recorder.ns_of(from));
             Some(begun)
         }
         Err(NotBegun::Skipped(skipped)) => {

@@ -83,6 +83,7 @@ pub(super) async fn lose_in_sync(
     let group = some_group(random);
     let leader = leader_of(world, group).await?;
     let late = format!("delay_enter={}", LATE.as_micros());
+    let from = Instant::now();
     let pids = nodes.iter().filter_map(|node| world.pid(*node));
     let injected: Vec<Injected> =
         pids.map(|pid| Injected::into(pid, SYNCS, &late)).collect::<Result<_, _>>()?;
@@ -97,7 +98,7 @@ pub(super) async fn lose_in_sync(
     let begun = off(world, nodes, step, elected);
     // strace waits for the processes that it lets go of.
     let _ = tokio::task::spawn_blocking(move || drop(injected)).await;
-    begun
+    Ok(begun?.from(from))
 }
 
 struct Lost {

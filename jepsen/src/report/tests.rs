@@ -60,6 +60,7 @@ fn the_page_of_a_long_history_is_small() {
         role: None,
         group: None,
         start_ns: number * 10_000_000_000,
+        from_ns: number * 10_000_000_000,
         stop_ns: number * 10_000_000_000 + 8_000_000_000,
     };
     figures.faults = (0..360).map(fault).collect();

@@ -219,7 +219,10 @@ fn a_fault_that_is_over_within_the_bound_or_was_not_there_is_not_judged() {
 fn what_comes_before_the_power_goes_belongs_to_the_fault() {
     let mut told = Told::begin(&THREE);
     told.start("cut", &ISOLATED).unserved(3 * SECOND);
-    told.start("power-in-sync", &THREE).served(SECOND).stop("power-in-sync", &THREE);
+    let start = json!({
+        "phase": "start", "state": "installed", "targets": THREE, "from": 2 * SECOND,
+    });
+    told.phase("power-in-sync", start).served(SECOND).stop("power-in-sync", &THREE);
     assert_eq!(told.stop("cut", &ISOLATED).end(), passes(0, 2));
 }
 
