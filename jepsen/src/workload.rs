@@ -370,3 +370,21 @@ fn spread(name: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_told_once_that_other_nodes_take_part() {
+        let of =
+            |name: &str| Arc::new(Access { names: vec![name.to_owned()], ..Access::default() });
+        let (told, mut reached) = watch::channel(of("n1"));
+        assert!(news(&mut reached).is_none(), "nothing has changed");
+        told.send_replace(of("n4"));
+        assert_eq!(news(&mut reached).map(|access| access.name(0)).as_deref(), Some("n4"));
+        assert!(news(&mut reached).is_none(), "it was told already");
+        drop(told);
+        assert!(news(&mut reached).is_none(), "a cluster that exists stays as it is");
+    }
+}
