@@ -5,13 +5,13 @@
 
 use server::cluster::{Cluster, ClusterError, Signal, process::ProcessError};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::ExitStatus,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -25,9 +25,13 @@ use crate::{
     workload::Access,
 };
 
+mod excuse;
 mod look;
 mod start;
 
+use excuse::Excuses;
+
+pub use excuse::Excuse;
 pub use look::Operator;
 pub use start::Wanted;
 
@@ -35,9 +39,7 @@ pub use start::Wanted;
 pub const WALLET_GROUPS: u32 = 2;
 /// The first wallet group.
 pub const FIRST_GROUP: u32 = 2;
-/// The exit codes of a node that the system refused to write or open something, and of one that found its files
-/// damaged.
-const REFUSED: i32 = 3;
+/// The exit code of a node that found its files damaged.
 const DAMAGED: i32 = 4;
 const SIGKILL: i32 = 9;
 /// How long the cluster may take to form, and to heal.
@@ -63,29 +65,6 @@ pub enum WorldError {
     /// A disk of a node's own that was there is gone.
     #[error("{0}")]
     Disk(#[from] Skipped),
-}
-
-/// Why a node may end while a step of the plan lasts, and how it ends then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Excuse {
-    /// What it writes or opens is refused, because its disk is full or fails, or it may have no file more: it ends
-    /// and says so.
-    Refused,
-    /// It has too little memory: the kernel ends it, or refuses what it writes.
-    Memory,
-    /// It learns that it was removed.
-    Removed,
-}
-
-impl Excuse {
-    fn covers(self, status: ExitStatus) -> bool {
-        let refused = status.code() == Some(REFUSED);
-        match self {
-            Excuse::Refused => refused,
-            Excuse::Memory => refused || status.signal() == Some(SIGKILL),
-            Excuse::Removed => status.code().is_some(),
-        }
-    }
 }
 
 /// A node that ended although nobody took it down.
@@ -122,8 +101,8 @@ struct Seat {
     wanted: bool,
     /// Steps of the plan that keep it down.
     down: BTreeSet<usize>,
-    /// Steps of the plan that may end it, and how.
-    may_end: BTreeMap<usize, Excuse>,
+    /// What may end it, and how.
+    excuses: Excuses,
     /// Its files were harmed: it may end with what it found, and repairs that when it starts again.
     harmed: bool,
 }
@@ -243,12 +222,13 @@ impl World {
         Ok(())
     }
 
-    /// While a step lasts the node may end by itself in this way, and stays down then. None: no longer.
+    /// While a step lasts the node may end by itself in this way, and stays down then. None: the step is over.
     pub fn may_end(&mut self, node: usize, step: usize, excuse: Option<Excuse>) {
+        let excuses = &mut self.seats[node].excuses;
         match excuse {
-            Some(excuse) => self.seats[node].may_end.insert(step, excuse),
-            None => self.seats[node].may_end.remove(&step),
-        };
+            Some(excuse) => excuses.begin(step, excuse),
+            None => excuses.end(step, Instant::now()),
+        }
     }
 
     /// Files of the node were harmed, or it is known to be sound again.
@@ -336,7 +316,7 @@ impl World {
     pub fn supervise(&mut self) -> Result<(), WorldError> {
         for node in 0..self.count() {
             self.notice(node)?;
-            if self.seats[node].may_end.is_empty() {
+            if !self.seats[node].excuses.lasts() {
                 self.start_if_due(node)?;
             }
         }
@@ -356,14 +336,10 @@ impl World {
 
     fn note_end(&mut self, node: usize, status: ExitStatus) {
         let seat = &self.seats[node];
-        let expected = seat.may_end.values().any(|excuse| excuse.covers(status))
+        let said = last_lines(&self.cluster.nodes()[node].log());
+        let expected = seat.excuses.cover(status, &said, Instant::now())
             || (seat.harmed && status.code() == Some(DAMAGED));
-        self.ended.push(Ended {
-            node: self.name(node),
-            status,
-            said: last_lines(&self.cluster.nodes()[node].log()),
-            expected,
-        });
+        self.ended.push(Ended { node: self.name(node), status, said, expected });
     }
 }
 
@@ -372,24 +348,4 @@ fn last_lines(log: &Path) -> String {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().rev().take(3).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_excuse_covers_only_the_ends_that_it_causes() {
-        let exit = |code: i32| ExitStatus::from_raw(code << 8);
-        let (killed, aborted) = (ExitStatus::from_raw(9), ExitStatus::from_raw(6));
-        for (excuse, covered) in [
-            (Excuse::Refused, vec![exit(3)]),
-            (Excuse::Memory, vec![exit(3), killed]),
-            (Excuse::Removed, vec![exit(0), exit(1), exit(3), exit(4)]),
-        ] {
-            for status in [exit(0), exit(1), exit(3), exit(4), killed, aborted] {
-                assert_eq!(excuse.covers(status), covered.contains(&status), "{excuse:?} {status}");
-            }
-        }
-    }
 }
