@@ -1,6 +1,7 @@
 //! The faults there are, whom they may meet, and what a plan calls them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{inject::bytes::Damage, net::shapes::Shape};
 
@@ -90,6 +91,17 @@ pub enum Act {
     Files(Target),
 }
 
+/// What a plan calls something.
+fn written(what: &impl Serialize) -> String {
+    match serde_json::to_value(what) {
+        Ok(Value::String(name)) => name,
+        Ok(Value::Object(fields)) => {
+            fields.into_iter().next().map(|(name, _)| name).unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
 /// Whom a plan means by a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -102,11 +114,16 @@ pub enum Role {
 }
 
 impl Act {
+    /// Its name in histories.
+    pub fn name(&self) -> String {
+        written(self)
+    }
+
     /// What has to be felt of it by itself: its name, and for links and packets what is done to them.
     pub fn kind(&self) -> String {
         match self {
-            Act::Cut(shape) => format!("{} ({shape:?})", self.name()),
-            Act::Packets(harm, _) => format!("{} ({harm:?})", self.name()),
+            Act::Cut(shape) => format!("{} ({})", self.name(), written(shape)),
+            Act::Packets(harm, _) => format!("{} ({})", self.name(), written(harm)),
             _ => self.name(),
         }
     }
@@ -115,8 +132,12 @@ impl Act {
     pub fn detail(&self) -> String {
         let kind = self.kind();
         match self {
-            Act::Packets(harm, links) => format!("{} ({harm:?}, {})", self.name(), links.name()),
-            Act::Corrupt(_, damage, place) => format!("{kind} ({damage:?}, {place:?})"),
+            Act::Packets(harm, links) => {
+                format!("{} ({}, {})", self.name(), written(harm), links.name())
+            }
+            Act::Corrupt(_, damage, place) => {
+                format!("{kind} ({}, {})", written(damage), written(place))
+            }
             Act::Replace(target) => format!("{kind} ({})", target.name()),
             _ => match self.target() {
                 Some(target) => format!("{kind} ({})", target.name()),
@@ -277,19 +298,19 @@ mod tests {
     #[test]
     fn a_kind_says_whom_or_what_place_it_is_meant_for() {
         for (act, kind, detail) in [
-            (Act::Cut(Shape::Halves), "cut (Halves)", "cut (Halves)"),
+            (Act::Cut(Shape::Halves), "cut (halves)", "cut (halves)"),
             (Act::Kill(Target::Dc(1)), "kill", "kill (data centre)"),
             (Act::Drain(Target::One(1)), "drain", "drain (one)"),
-            (Act::Corrupt(1, Damage::Torn, Place::Log), "corrupt", "corrupt (Torn, Log)"),
+            (Act::Corrupt(1, Damage::Torn, Place::Log), "corrupt", "corrupt (torn, log)"),
             (
                 Act::Packets(Harm::Slow, Links::Of(Target::Leader)),
-                "packets (Slow)",
-                "packets (Slow, links of leader)",
+                "packets (slow)",
+                "packets (slow, links of leader)",
             ),
             (
                 Act::Packets(Harm::Slow, Links::Way(0, 1)),
-                "packets (Slow)",
-                "packets (Slow, one way)",
+                "packets (slow)",
+                "packets (slow, one way)",
             ),
             (Act::ReplaceInTrouble, "replace-in-trouble", "replace-in-trouble"),
         ] {
@@ -323,10 +344,10 @@ mod tests {
             .map(|step| step.act.detail())
             .collect();
         for kind in [
-            "corrupt (Torn, Log)",
-            "packets (Lossy, one way)",
-            "packets (Narrow, one link)",
-            "packets (Slow, links of leader)",
+            "corrupt (torn, log)",
+            "packets (lossy, one way)",
+            "packets (narrow, one link)",
+            "packets (slow, links of leader)",
             "replace (leader)",
             "drain (leader)",
             "drain (one)",

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Act, CALM, Plan, Step,
+    CALM, Plan, Step,
     act::{self, Begun, Left, NotBegun},
 };
 use crate::{
@@ -20,17 +20,6 @@ use crate::{
 const LEAST: Duration = Duration::from_secs(2);
 /// Between two looks at the nodes.
 const LOOK: Duration = Duration::from_millis(100);
-
-impl Act {
-    /// Its name in histories.
-    pub fn name(&self) -> String {
-        match serde_json::to_value(self) {
-            Ok(Value::String(name)) => name,
-            Ok(Value::Object(fields)) => fields.keys().next().cloned().unwrap_or_default(),
-            _ => String::new(),
-        }
-    }
-}
 
 impl Plan {
     /// The plan as it stands in the first line of a history.

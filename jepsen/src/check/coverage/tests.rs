@@ -87,7 +87,7 @@ fn each_shape_of_a_cut_has_to_be_felt() {
         adds(&mut story, Type::Ok, 10).nemesis("cut", fault("start", "installed", 0));
         story.nemesis("cut", fault("stop", "installed", felt));
     }
-    unknown(&check(&story.history()), "the fault cut (Halves)");
+    unknown(&check(&story.history()), "the fault cut (halves)");
 }
 
 #[test]
