@@ -24,6 +24,7 @@ use store::engine::Direction;
 use store::{Column, Engine};
 use types::GroupId;
 
+use crate::fatal::FatalSignal;
 use crate::log::marks::{Mark, Marks};
 use crate::log::tail::Tail;
 use crate::log::writer::{Append, Job, LogQueue};
@@ -104,6 +105,7 @@ impl LogError {
 pub(crate) struct GroupLog {
     shared: Arc<Shared>,
     queue: LogQueue,
+    fatal: FatalSignal,
 }
 
 /// What the writer and all readers of one group's log share.
@@ -185,8 +187,8 @@ fn last_entry(engine: &dyn Engine, group: GroupId) -> io::Result<Option<LogId>> 
 }
 
 impl GroupLog {
-    pub(crate) fn new(shared: Arc<Shared>, queue: LogQueue) -> Self {
-        GroupLog { shared, queue }
+    pub(crate) fn new(shared: Arc<Shared>, queue: LogQueue, fatal: FatalSignal) -> Self {
+        GroupLog { shared, queue, fatal }
     }
 }
 

@@ -114,9 +114,9 @@ impl StoreBuilder<TypeConfig, GroupLog, Filling, Guard> for Builder {
         let (queue, writer) =
             LogQueue::new(engine.clone(), marks, metrics.log.clone(), fatal.clone());
         writer.start().unwrap();
-        let cell = Cell::open(engine, group, metrics.group(group), fatal).unwrap();
+        let cell = Cell::open(engine, group, metrics.group(group), fatal.clone()).unwrap();
         let guard = Guard { _directory: directory, queue: queue.clone() };
-        Ok((guard, GroupLog::new(shared, queue), Filling(StateMachine::new(cell, 10_000))))
+        Ok((guard, GroupLog::new(shared, queue, fatal), Filling(StateMachine::new(cell, 10_000))))
     }
 }
 

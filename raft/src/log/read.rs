@@ -2,19 +2,22 @@
 //!
 //! Promises: what one read returns stood in the log together, one entry after another, without a hole.
 //! The disk is read without a lock; a truncation or a purge that comes between makes the read begin
-//! anew.
+//! anew. A hole that was there by itself is damage, and ends the node.
 
 use std::io;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use store::engine::Direction;
-use store::{Column, Engine};
+use store::{Column, Damage, Engine, Fault};
 use types::GroupId;
 
+use crate::error::chain;
+use crate::fatal::End;
 use crate::host::offload;
 use crate::log::{GroupLog, entry, keys};
 use crate::types::Entry;
+use crate::wire::DecodeError;
 
 /// How often a read starts over because entries were purged or truncated under it.
 const READ_TRIES: usize = 8;
@@ -48,13 +51,19 @@ impl GroupLog {
             let older = offload(engine.blocks(), move || {
                 disk_entries(engine.as_ref(), group, start, disk_end, limit_bytes)
             });
-            let mut entries = older.await??;
+            let mut entries = older.await?.map_err(|error| self.unread(error))?;
             // Where a truncation came between the two looks, entries of two leaders could stand side by
             // side; where a purge came, the first ones are gone.
-            let truncated = self.shared.tail().epoch() != epoch;
-            let follows = |(at, entry): (usize, &Entry)| entry.log_id.index == start + at as u64;
-            if truncated || entries.is_empty() || !entries.iter().enumerate().all(follows) {
+            let changed = {
+                let tail = self.shared.tail();
+                tail.epoch() != epoch || tail.start_index() > start
+            };
+            if changed {
                 continue;
+            }
+            let follows = |(at, entry): (usize, &Entry)| entry.log_id.index == start + at as u64;
+            if entries.is_empty() || !entries.iter().enumerate().all(follows) {
+                return Err(self.unread(ReadError::Hole));
             }
             if start + entries.len() as u64 == disk_end {
                 entries.extend(newer);
@@ -68,7 +77,41 @@ impl GroupLog {
             }
             return Ok(entries);
         }
-        Err(io::Error::other("entries between the purged and the last one are not in the log"))
+        Err(io::Error::other("the log was purged or truncated under each of several reads"))
+    }
+
+    /// Why entries cannot be read. The node ends over it; what is damaged is repaired at the next start.
+    fn unread(&self, error: ReadError) -> io::Error {
+        if error.is_damage() {
+            let found = format!("the log of group {}: {}", self.shared.group, chain(&error));
+            self.fatal.end(End::Damaged(Damage::Log, found));
+        }
+        io::Error::other(error)
+    }
+}
+
+/// Why entries that have to be on disk cannot be had.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    /// The engine, which tells the node by itself.
+    #[error(transparent)]
+    Engine(#[from] Fault),
+    #[error("an entry does not read back")]
+    Entry(#[from] DecodeError),
+    #[error("a key is not an entry's")]
+    Key,
+    #[error("entries between the purged and the last one are missing")]
+    Hole,
+}
+
+impl ReadError {
+    /// Whether what is on disk is not what was written, and nobody else says so.
+    fn is_damage(&self) -> bool {
+        match self {
+            ReadError::Engine(_) => false,
+            ReadError::Entry(error) => !error.is_of_a_newer_version(),
+            ReadError::Key | ReadError::Hole => true,
+        }
     }
 }
 
@@ -79,16 +122,16 @@ fn disk_entries(
     start: u64,
     end: u64,
     limit_bytes: usize,
-) -> io::Result<Vec<Entry>> {
+) -> Result<Vec<Entry>, ReadError> {
     let mut entries = Vec::new();
     let mut bytes = 0;
     let mut failed = None;
     let mut visit = |key: &[u8], value: &[u8]| {
         let decoded = match keys::index(key) {
             Some(index) => {
-                entry::decode_entry(index, Bytes::copy_from_slice(value)).map_err(io::Error::other)
+                entry::decode_entry(index, Bytes::copy_from_slice(value)).map_err(ReadError::Entry)
             }
-            None => Err(io::Error::other("decode log key: not an entry's")),
+            None => Err(ReadError::Key),
         };
         match decoded {
             Ok(entry) => {
@@ -105,15 +148,8 @@ fn disk_entries(
             }
         }
     };
-    engine
-        .scan(
-            Column::Log,
-            &keys::entry(group, start),
-            &keys::entry(group, end),
-            Direction::Forward,
-            &mut visit,
-        )
-        .map_err(io::Error::other)?;
+    let (from, to) = (keys::entry(group, start), keys::entry(group, end));
+    engine.scan(Column::Log, &from, &to, Direction::Forward, &mut visit)?;
     match failed {
         Some(error) => Err(error),
         None => Ok(entries),

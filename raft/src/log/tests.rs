@@ -52,7 +52,11 @@ impl Logs {
     fn group(&self, group: u32) -> Result<GroupLog, LogError> {
         let group = GroupId(group);
         let mark = self.marks.get(&group).copied().unwrap_or_default();
-        Ok(GroupLog::new(recover(&self.engine, group, mark)?, self.queue.clone()))
+        Ok(GroupLog::new(
+            recover(&self.engine, group, mark)?,
+            self.queue.clone(),
+            self.fatal.clone(),
+        ))
     }
 
     fn stop(mut self) {

@@ -81,7 +81,7 @@ impl Group {
             from: own.0,
             append_deadline: timing.append_deadline(),
         };
-        let log = GroupLog::new(shared, node.queue.clone());
+        let log = GroupLog::new(shared, node.queue.clone(), node.fatal.clone());
         let machine = StateMachine::new(cell.clone(), node.config.upkeep.digest_entries);
         let raft = Raft::new(own.0, settings, network, log, machine).await;
         let raft = raft.map_err(|error| failed(chain(&error)))?;

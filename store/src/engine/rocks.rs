@@ -34,9 +34,9 @@ impl RocksEngine {
     /// [`Fault::Open`] when the directory cannot be used, is open in another process, or holds
     /// something that was damaged anywhere but at the unfinished end of the write-ahead log.
     pub fn open(directory: &Path, memory: Memory) -> Result<Self, Fault> {
-        let (database, columns) = options::open(memory);
-        let db = DB::open_cf_descriptors(&database, directory, columns);
-        let db = db.map_err(|cause| unopened(directory, cause))?;
+        let db = options::open(directory, memory)
+            .and_then(|(database, columns)| DB::open_cf_descriptors(&database, directory, columns))
+            .map_err(|cause| unopened(directory, cause))?;
         Ok(RocksEngine { db: Arc::new(db) })
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use store::engine::memory::{Crash, MemoryEngine};
 use store::engine::rocks::RocksEngine;
 use store::engine::{Change, Direction};
-use store::{Batch, Column, Durability, Engine, EngineView};
+use store::{Batch, Column, Damage, Durability, Engine, EngineView};
 
 use crate::support::replica::{SMALL, copy_of, directory};
 
@@ -233,6 +234,64 @@ fn a_damaged_log_stops_the_start_unless_only_its_end_is_unfinished() {
     std::fs::write(wal(&flipped), &bytes).unwrap();
     let fault = RocksEngine::open(flipped.path(), SMALL).err().unwrap();
     assert!(fault.to_string().starts_with("open the database in "), "{fault}");
+}
+
+/// Files of the log, in the order in which they were begun.
+fn logs(directory: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    let mut logs: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    logs.sort();
+    logs
+}
+
+/// A file of the log is over when a column goes into a table; as long as another column is not in tables it is still
+/// needed. Of two such files the first loses its last record, so that it ends as if that had never been written.
+#[test]
+fn an_earlier_file_of_the_log_without_its_end_stops_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = RocksEngine::open(directory.path(), SMALL).unwrap();
+    let write = |n: u8| {
+        let mut batch = Batch::new();
+        batch.put(Column::Log, &[n], &[n; 300]);
+        batch.put(Column::Meta, &[n], &[n]);
+        engine.write(batch, Durability::Synced).unwrap();
+    };
+    (0..20).for_each(write);
+    let first = |directory: &Path| logs(directory).remove(0);
+    let end = std::fs::metadata(first(directory.path())).unwrap().len() as usize;
+    write(20);
+    engine.flush(Column::Meta).unwrap();
+    (21..40).for_each(write);
+    let copies: [_; 3] = std::array::from_fn(|_| copy_of(directory.path()));
+    drop(engine);
+    let [whole, zeroed, cut] = &copies;
+    assert_eq!(logs(whole.path()).len(), 2);
+    let engine = RocksEngine::open(whole.path(), SMALL).unwrap();
+    assert_eq!(pairs(&engine, Column::Log).len(), 40);
+
+    let mut bytes = std::fs::read(first(zeroed.path())).unwrap();
+    bytes[end..].fill(0);
+    std::fs::write(first(zeroed.path()), &bytes).unwrap();
+    std::fs::write(first(cut.path()), &bytes[..end]).unwrap();
+    for copy in [zeroed, cut] {
+        match RocksEngine::open(copy.path(), SMALL) {
+            Ok(engine) => panic!("it opens, with {} of 40", pairs(&engine, Column::Log).len()),
+            Err(fault) => assert_eq!(fault.damage(), Some(Damage::Database), "{fault}"),
+        }
+        let promises = RocksEngine::open_promises(copy.path(), SMALL);
+        assert!(promises.is_err(), "nor is the log alone to be had");
+    }
+}
+
+/// The process that made it ended before there was a log.
+#[test]
+fn a_database_that_was_never_written_to_may_have_no_log() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(RocksEngine::open(directory.path(), SMALL).unwrap());
+    logs(directory.path()).iter().for_each(|log| std::fs::remove_file(log).unwrap());
+    let engine = RocksEngine::open(directory.path(), SMALL).unwrap();
+    assert!(Column::ALL.into_iter().all(|column| pairs(&engine, column).is_empty()));
 }
 
 #[test]

@@ -79,23 +79,28 @@ fn entries(term: u64, indexes: std::ops::Range<u64>) -> impl Iterator<Item = Ent
     })
 }
 
+/// A log on an engine, and what tells its node.
+fn opened(engine: Arc<dyn Engine>) -> (GroupLog, FatalSignal) {
+    let directory = tempfile::tempdir().unwrap();
+    let marks = directory.path().join("marks");
+    Marks::create(&marks).unwrap();
+    let (metrics, fatal) =
+        (NodeMetrics::register(&mut Registry::default()).log, FatalSignal::new());
+    let marks = open_marks(&marks).unwrap();
+    let (queue, writer) = LogQueue::new(engine.clone(), marks, metrics, fatal.clone());
+    writer.start().unwrap();
+    let shared = recover(&engine, GROUP, Mark::default()).unwrap();
+    (GroupLog::new(shared, queue, fatal.clone()), fatal)
+}
+
 /// A leader's entries, replaced by another leader's while they are being read: the read returns the log
 /// as it is then, and not a part of each.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncation_during_a_read_does_not_mix_two_logs() {
-    let directory = tempfile::tempdir().unwrap();
-    let marks = directory.path().join("marks");
-    Marks::create(&marks).unwrap();
     let (entered, reading) = sync_channel(1);
     let (go, held) = sync_channel(1);
     let first = Mutex::new(Some((entered, held)));
-    let engine: Arc<dyn Engine> = Arc::new(Held { inner: MemoryEngine::new(), first });
-    let metrics = NodeMetrics::register(&mut Registry::default()).log;
-    let marks = open_marks(&marks).unwrap();
-    let (queue, writer) = LogQueue::new(engine.clone(), marks, metrics, FatalSignal::new());
-    writer.start().unwrap();
-    let shared = recover(&engine, GROUP, Mark::default()).unwrap();
-    let mut log = GroupLog::new(shared, queue);
+    let (mut log, _) = opened(Arc::new(Held { inner: MemoryEngine::new(), first }));
 
     // Twice what the tail holds: the first half is read from disk.
     let count = 2 * (TAIL_BYTES / ENTRY_BYTES) as u64;
@@ -113,4 +118,33 @@ async fn a_truncation_during_a_read_does_not_mix_two_logs() {
     let expected: Vec<_> =
         (0..count).map(|index| id(if index < 10 { 1 } else { 2 }, index)).collect();
     assert_eq!(found, expected);
+}
+
+/// What a log on disk lost in its middle shows only to whoever reads it. The node must not go on, nor start again and
+/// again: it is told of damage, which the next start repairs.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_is_missing_or_does_not_read_back_is_damage() {
+    for (harm, said) in [
+        (None, "the log of group 1: entries between the purged and the last one are missing"),
+        (Some([1, 2].as_slice()), "the log of group 1: an entry does not read back: "),
+    ] {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let (mut log, _) = opened(engine.clone());
+        log.blocking_append(entries(1, 0..10)).await.unwrap();
+        let mut batch = Batch::new();
+        match harm {
+            None => batch.delete(Column::Log, &keys::entry(GROUP, 5)),
+            Some(bytes) => batch.put(Column::Log, &keys::entry(GROUP, 5), bytes),
+        }
+        engine.write(batch, Durability::Synced).unwrap();
+
+        let (log, fatal) = opened(engine);
+        assert_eq!(log.read(0, 5, usize::MAX).await.unwrap().len(), 5);
+        assert_eq!(fatal.raised(), None);
+        log.read(0, 10, usize::MAX).await.unwrap_err();
+        let Some(End::Damaged(Damage::Log, found)) = fatal.raised() else {
+            panic!("{:?}", fatal.raised())
+        };
+        assert!(found.starts_with(said), "{found}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Every option of RocksDB that is not left to its default, and why.
 
+use std::path::Path;
+
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, Options,
     ReadOptions,
@@ -27,13 +29,36 @@ impl Default for Memory {
 /// How large one file of RocksDB's own diary grows, in bytes.
 const INFO_LOG_BYTES: usize = 8 << 20;
 
-/// The options of the database and of its columns.
-pub(super) fn open(memory: Memory) -> (Options, Vec<ColumnFamilyDescriptor>) {
+/// The options of the database in a directory and of its columns.
+///
+/// # Errors
+/// RocksDB does not know an option.
+pub(super) fn open(
+    directory: &Path,
+    memory: Memory,
+) -> Result<(Options, Vec<ColumnFamilyDescriptor>), rocksdb::Error> {
     let cache = Cache::new_lru_cache(memory.block_cache);
     let columns = Column::ALL.map(|column| {
         ColumnFamilyDescriptor::new(column.name(), of_column(column, memory, &cache))
     });
-    (of_database(memory), columns.into())
+    let mut database = of_database(memory);
+    if !lost_its_log(directory) {
+        // A file of the log without its end, with another one behind it, is damage: the recovery mode below
+        // takes it for one that ends there, and goes on with the next (decision 0095). There is no setter.
+        database = database.get_options_from_string("track_and_verify_wals=true")?;
+    }
+    Ok((database, columns.into()))
+}
+
+/// Whether a database has no file of a log. The option above refuses to open it, although it may be one whose process
+/// ended while it was made; files of a log that are missing are found by what the database says of itself, and by
+/// whoever wrote to it.
+fn lost_its_log(directory: &Path) -> bool {
+    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_log = |file: std::fs::DirEntry| {
+        Path::new(&file.file_name()).extension().is_some_and(|end| end == "log")
+    };
+    directory.join("CURRENT").is_file() && !files.map(is_log).any(|log| log)
 }
 
 /// Reading one key: the checksum of every block is verified.

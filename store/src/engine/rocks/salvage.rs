@@ -36,10 +36,11 @@ impl RocksEngine {
     /// # Errors
     /// [`Fault::Open`] when these are damaged themselves.
     pub fn open_promises(directory: &Path, memory: Memory) -> Result<Self, Fault> {
-        let (mut database, columns) = options::open(memory);
-        database.create_if_missing(false);
-        let kept = columns.into_iter().filter(|column| column.name() != Column::State.name());
-        let db = DB::open_cf_descriptors_read_only(&database, directory, kept, false);
+        let db = options::open(directory, memory).and_then(|(mut database, columns)| {
+            database.create_if_missing(false);
+            let kept = columns.into_iter().filter(|column| column.name() != Column::State.name());
+            DB::open_cf_descriptors_read_only(&database, directory, kept, false)
+        });
         Ok(RocksEngine { db: Arc::new(db.map_err(|cause| unopened(directory, cause))?) })
     }
 
