@@ -54,11 +54,11 @@ pub(super) fn open(
 /// ended while it was made; files of a log that are missing are found by what the database says of itself, and by
 /// whoever wrote to it.
 fn lost_its_log(directory: &Path) -> bool {
-    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut files = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let is_log = |file: std::fs::DirEntry| {
         Path::new(&file.file_name()).extension().is_some_and(|end| end == "log")
     };
-    directory.join("CURRENT").is_file() && !files.map(is_log).any(|log| log)
+    directory.join("CURRENT").is_file() && !files.any(is_log)
 }
 
 /// Reading one key: the checksum of every block is verified.
