@@ -54,15 +54,16 @@ impl GroupLog {
             let mut entries = older.await?.map_err(|error| self.unread(error))?;
             // Where a truncation came between the two looks, entries of two leaders could stand side by
             // side; where a purge came, the first ones are gone.
-            let changed = {
+            let (truncated, purged) = {
                 let tail = self.shared.tail();
-                tail.epoch() != epoch || tail.start_index() > start
+                (tail.epoch() != epoch, tail.start_index() > start)
             };
-            if changed {
+            let follows = |(at, entry): (usize, &Entry)| entry.log_id.index == start + at as u64;
+            let whole = !entries.is_empty() && entries.iter().enumerate().all(follows);
+            if truncated || (purged && !whole) {
                 continue;
             }
-            let follows = |(at, entry): (usize, &Entry)| entry.log_id.index == start + at as u64;
-            if entries.is_empty() || !entries.iter().enumerate().all(follows) {
+            if !whole {
                 return Err(self.unread(ReadError::Hole));
             }
             if start + entries.len() as u64 == disk_end {

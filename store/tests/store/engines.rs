@@ -216,9 +216,8 @@ fn a_damaged_log_stops_the_start_unless_only_its_end_is_unfinished() {
     let (torn, flipped) = (copy_of(directory.path()), copy_of(directory.path()));
     drop(engine);
     let wal = |directory: &tempfile::TempDir| {
-        let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path());
-        let logs = files.filter(|path| path.extension().is_some_and(|end| end == "log"));
-        logs.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap()
+        let length = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
+        logs(directory.path()).into_iter().max_by_key(length).unwrap()
     };
 
     let mut bytes = std::fs::read(wal(&torn)).unwrap();
