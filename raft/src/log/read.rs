@@ -98,7 +98,7 @@ enum ReadError {
     #[error(transparent)]
     Engine(#[from] Fault),
     #[error("an entry does not read back")]
-    Entry(#[from] DecodeError),
+    Entry(#[source] DecodeError),
     #[error("a key is not an entry's")]
     Key,
     #[error("entries between the purged and the last one are missing")]
