@@ -200,14 +200,36 @@ impl Act {
         )
     }
 
-    /// Whether it waits until another fault is over: for a cluster of which nothing is missing, and for power, which
-    /// nobody loses twice.
+    /// Whether it waits until another fault is over: for a cluster of which nothing is missing, for power, which
+    /// nobody loses twice, and where one of the two would keep the other from being felt.
     pub(super) fn waits_for(&self, other: &Act) -> bool {
         let takes_power = |act: &Act| matches!(act, Act::Power(_) | Act::PowerInSync);
+        let hides = |one: &Act, another: &Act| one.silences() && another.needs_the_others();
         match self {
             Act::Corrupt(..) | Act::Replace(_) | Act::ReplaceInTrouble | Act::Drain(_) => true,
-            _ => takes_power(self) && takes_power(other),
+            _ => {
+                (takes_power(self) && takes_power(other))
+                    || hides(self, other)
+                    || hides(other, self)
+            }
         }
+    }
+
+    /// Whether a node may hear nothing from the others while there is this.
+    fn silences(&self) -> bool {
+        matches!(self, Act::Cut(_) | Act::Flap(_) | Act::Filter(_))
+    }
+
+    /// Whether it is felt only where the others elect somebody, or give the node that it meets something to do.
+    fn needs_the_others(&self) -> bool {
+        matches!(
+            self,
+            Act::PowerInSync
+                | Act::Memory(..)
+                | Act::DiskFull(Target::One(_))
+                | Act::SlowSync(Target::One(_), _)
+                | Act::FailSync(Target::One(_))
+        )
     }
 }
 
@@ -329,6 +351,23 @@ mod tests {
             (kill, power, false),
             (Act::Drain(Target::One(1)), kill, true),
             (Act::Corrupt(1, Damage::Torn, Place::Log), power, true),
+        ] {
+            assert_eq!(act.waits_for(&other), waits, "{act:?} while there is {other:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_needs_the_others_meets_a_node_that_hears_nobody() {
+        let (memory, filter) = (Act::Memory(Target::Leader, 4), Act::Filter(Target::One(2)));
+        for (act, other, waits) in [
+            (memory, filter, true),
+            (filter, memory, true),
+            (Act::PowerInSync, Act::Cut(Shape::DataCentre), true),
+            (Act::Flap(Target::Leader), Act::SlowSync(Target::One(1), 800), true),
+            (Act::SlowSync(Target::Leader, 300), Act::Cut(Shape::Halves), false),
+            (memory, Act::Packets(Harm::Lossy, Links::All), false),
+            (memory, Act::Transfer, false),
+            (Act::Kill(Target::Leader), filter, false),
         ] {
             assert_eq!(act.waits_for(&other), waits, "{act:?} while there is {other:?}");
         }

@@ -24,17 +24,21 @@ use crate::{
 const LATE_FOR: Duration = Duration::from_secs(1);
 /// A file on each disk that nobody syncs: it has to be gone afterwards.
 const UNSYNCED: &str = "unsynced";
-/// How long an election is waited for, and how soon behind it the power goes: before the sync of what the new
-/// leader writes first has ended, and not before nodes have written down who leads.
+/// How long an election is waited for, and how often somebody looks.
 const ELECTED_WITHIN: Duration = Duration::from_secs(12);
-const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
 
-/// How late syncs are when the power goes in the middle of them: later than the power goes behind an election, and
-/// early enough for one. A node syncs for one group after the other, so that each vote waits for several. Where
-/// more than three stand for election, votes that take so long are split: with 250 ms, five nodes elected somebody
-/// within twelve seconds in 3 of 13 tries.
+/// How late syncs are when the power goes in the middle of them: early enough for an election. A node syncs for one
+/// group after the other, so that each vote waits for several. Where more than three stand for election, votes that
+/// take so long are split: with 250 ms, five nodes elected somebody within twelve seconds in 3 of 13 tries.
 fn late(nodes: usize) -> Duration {
     Duration::from_millis(if nodes > 3 { 120 } else { 250 })
+}
+
+/// How soon behind an election the power goes: before the sync of what the new leader writes first has ended, and
+/// not before nodes have written down who leads.
+fn behind(late: Duration) -> Duration {
+    late * 2 / 5
 }
 
 pub(super) async fn lose(
@@ -87,18 +91,18 @@ pub(super) async fn lose_in_sync(
     }
     let group = some_group(random);
     let leader = leader_of(world, group).await?;
-    let late = format!("delay_enter={}", late(nodes.len()).as_micros());
+    let late = late(nodes.len());
+    let delay = format!("delay_enter={}", late.as_micros());
     let from = Instant::now();
     let pids = nodes.iter().filter_map(|node| world.pid(*node));
     let injected: Vec<Injected> =
-        pids.map(|pid| Injected::into(pid, SYNCS, &late)).collect::<Result<_, _>>()?;
+        pids.map(|pid| Injected::into(pid, SYNCS, &delay)).collect::<Result<_, _>>()?;
     tokio::time::sleep(LATE_FOR).await;
     world.take_down(&[leader], step)?;
     let (until, mut elected) = (Instant::now() + ELECTED_WITHIN, false);
     while Instant::now() < until && !elected {
         elected = world.leader(group).await.is_some_and(|now| now != leader);
-        let soon = if elected { WRITTEN_WITHIN } else { Duration::from_millis(50) };
-        tokio::time::sleep(soon).await;
+        tokio::time::sleep(if elected { behind(late) } else { LOOK }).await;
     }
     let begun = off(world, nodes, step, elected);
     // strace waits for the processes that it lets go of.
@@ -147,6 +151,14 @@ fn is_there_still(file: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_power_goes_before_a_sync_is_over_that_an_election_began() {
+        for nodes in [3, 5] {
+            let late = late(nodes);
+            assert!(LOOK + behind(late) <= late * 3 / 5, "{nodes} nodes: syncs are {late:?} late");
+        }
+    }
 
     #[test]
     fn a_file_is_there_still_if_it_has_its_bytes() {
