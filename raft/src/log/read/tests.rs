@@ -21,10 +21,22 @@ use crate::types::{CommandBytes, LogId, leader_id};
 const GROUP: GroupId = GroupId(1);
 const ENTRY_BYTES: usize = 64 << 10;
 
-/// An engine whose first scan forward is held back until it is let go.
+/// An engine whose first scan forward is held until it is let go.
 struct Held {
     inner: MemoryEngine,
+    /// Whether it has read by then.
+    has_read: bool,
     first: Mutex<Option<(SyncSender<()>, Receiver<()>)>>,
+}
+
+impl Held {
+    /// It, what tells that the scan is held, and what lets it go.
+    fn new(has_read: bool) -> (Arc<Held>, Receiver<()>, SyncSender<()>) {
+        let (entered, reading) = sync_channel(1);
+        let (go, held) = sync_channel(1);
+        let first = Mutex::new(Some((entered, held)));
+        (Arc::new(Held { inner: MemoryEngine::new(), has_read, first }), reading, go)
+    }
 }
 
 impl EngineView for Held {
@@ -40,13 +52,22 @@ impl EngineView for Held {
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), Fault> {
-        if direction == Direction::Forward
-            && let Some((entered, go)) = self.first.lock().unwrap().take()
-        {
-            entered.send(()).unwrap();
-            go.recv().unwrap();
+        let held = match direction {
+            Direction::Forward => self.first.lock().unwrap().take(),
+            Direction::Reverse => None,
+        };
+        let Some((entered, go)) = held else {
+            return self.inner.scan(column, from, to, direction, visit);
+        };
+        if self.has_read {
+            self.inner.scan(column, from, to, direction, visit)?;
         }
-        self.inner.scan(column, from, to, direction, visit)
+        entered.send(()).unwrap();
+        go.recv().unwrap();
+        if !self.has_read {
+            self.inner.scan(column, from, to, direction, visit)?;
+        }
+        Ok(())
     }
 }
 
@@ -97,10 +118,8 @@ fn opened(engine: Arc<dyn Engine>) -> (GroupLog, FatalSignal) {
 /// as it is then, and not a part of each.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncation_during_a_read_does_not_mix_two_logs() {
-    let (entered, reading) = sync_channel(1);
-    let (go, held) = sync_channel(1);
-    let first = Mutex::new(Some((entered, held)));
-    let (mut log, _) = opened(Arc::new(Held { inner: MemoryEngine::new(), first }));
+    let (engine, reading, go) = Held::new(false);
+    let (mut log, _) = opened(engine);
 
     // Twice what the tail holds: the first half is read from disk.
     let count = 2 * (TAIL_BYTES / ENTRY_BYTES) as u64;
@@ -118,6 +137,30 @@ async fn a_truncation_during_a_read_does_not_mix_two_logs() {
     let expected: Vec<_> =
         (0..count).map(|index| id(if index < 10 { 1 } else { 2 }, index)).collect();
     assert_eq!(found, expected);
+}
+
+/// A purge while entries are being read takes what was not read yet, and is neither damage nor a reason to read again
+/// what was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_during_a_read_takes_only_what_was_not_read() {
+    for (has_read, first) in [(false, 10), (true, 0)] {
+        let (engine, reading, go) = Held::new(has_read);
+        let (mut log, fatal) = opened(engine);
+        let count = 2 * (TAIL_BYTES / ENTRY_BYTES) as u64;
+        log.blocking_append(entries(1, 0..count)).await.unwrap();
+        let reader = log.clone();
+        let read = tokio::spawn(async move { reader.read(0, count, usize::MAX).await });
+        reading.recv().unwrap();
+        log.purge(id(1, 9)).await.unwrap();
+        // What is queued behind the purge is on disk, and so is the purge.
+        log.blocking_append(entries(1, count..count + 1)).await.unwrap();
+        go.send(()).unwrap();
+
+        let found: Vec<_> =
+            read.await.unwrap().unwrap().into_iter().map(|entry| entry.log_id.index).collect();
+        assert_eq!(found, (first..count).collect::<Vec<_>>(), "it had read: {has_read}");
+        assert_eq!(fatal.raised(), None);
+    }
 }
 
 /// What a log on disk lost in its middle shows only to whoever reads it. The node must not go on, nor start again and
