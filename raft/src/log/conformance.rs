@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use crate::registry::Registry;
 use futures::{Stream, StreamExt};
@@ -77,16 +78,20 @@ impl RaftStateMachine<TypeConfig> for Filling {
     }
 }
 
-/// Keeps a store's directory, and ends its writer.
+/// Keeps a store's directory, and ends its writer: a database that is still open writes into a directory that is
+/// being removed, so that some of it stays.
 struct Guard {
     _directory: TempDir,
     queue: LogQueue,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         // The writer may have ended already.
         let _ = self.queue.push(Job::Stop);
+        let ended = self.writer.take().map(JoinHandle::join);
+        assert!(thread::panicking() || ended.is_none_or(|ended| ended.is_ok()));
     }
 }
 
@@ -113,9 +118,9 @@ impl StoreBuilder<TypeConfig, GroupLog, Filling, Guard> for Builder {
             recover(&engine, group, marks.all().get(&group).copied().unwrap_or_default()).unwrap();
         let (queue, writer) =
             LogQueue::new(engine.clone(), marks, metrics.log.clone(), fatal.clone());
-        writer.start().unwrap();
+        let writer = Some(writer.start().unwrap());
         let cell = Cell::open(engine, group, metrics.group(group), fatal.clone()).unwrap();
-        let guard = Guard { _directory: directory, queue: queue.clone() };
+        let guard = Guard { _directory: directory, queue: queue.clone(), writer };
         Ok((guard, GroupLog::new(shared, queue, fatal), Filling(StateMachine::new(cell, 10_000))))
     }
 }
