@@ -86,15 +86,16 @@ async fn a_leader_with_a_slow_disk_hands_over() {
     }
 }
 
-/// A cluster whose nodes keep their data on small disks of their own.
-async fn on_small_disks(scratch: &Scratch, small: &[usize]) -> Option<(Options, Vec<SmallDisk>)> {
+/// A cluster whose nodes keep their data on small disks of their own, which are in `places`: that has to outlive them,
+/// since a directory in which something is mounted cannot be removed.
+async fn on_small_disks(places: &Scratch, small: &[usize]) -> Option<(Options, Vec<SmallDisk>)> {
     let mut options = Plan::of(3)
         .setting("disk.reserve_percent", 25)
         .setting("memory.write_buffer_mib", 4)
-        .options(scratch.path().join("cluster"));
+        .options(places.path().join("cluster"));
     let mut disks = Vec::new();
     for node in small {
-        let disk = or_skip(SmallDisk::mount(&scratch.path().join(format!("disk{node}")), 256))?;
+        let disk = or_skip(SmallDisk::mount(&places.path().join(format!("disk{node}")), 256))?;
         let path = disk.path().join("data").to_str().unwrap().to_owned();
         options.nodes[*node].overrides.insert("data_dir".into(), path.into());
         disks.push(disk);
@@ -105,10 +106,10 @@ async fn on_small_disks(scratch: &Scratch, small: &[usize]) -> Option<(Options, 
 /// Below the reserve a leader gives way to a node with room, and pushes go on there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_leader_below_its_reserve_gives_way() {
-    let scratch = Scratch::new("holdfast-test").unwrap();
-    let Some((options, disks)) = on_small_disks(&scratch, &[0]).await else { return };
+    let places = Scratch::new("holdfast-test").unwrap();
+    let Some((options, disks)) = on_small_disks(&places, &[0]).await else { return };
     let cluster = Cluster::start(&options).await.unwrap();
-    let lab = Lab::around(cluster, scratch);
+    let lab = Lab::around(cluster, Scratch::new("holdfast-test").unwrap());
     let (mut phone, _) = lab.wallet("phone").await;
     disks[0].ballast().fill(200).unwrap();
     until("it says so, and leads nothing", PATIENCE, async || {
@@ -130,10 +131,10 @@ async fn a_leader_below_its_reserve_gives_way() {
 /// and with the room everything is as before, without a restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn where_all_disks_are_low_pushes_wait_and_revocations_pass() {
-    let scratch = Scratch::new("holdfast-test").unwrap();
-    let Some((options, disks)) = on_small_disks(&scratch, &[0, 1, 2]).await else { return };
+    let places = Scratch::new("holdfast-test").unwrap();
+    let Some((options, disks)) = on_small_disks(&places, &[0, 1, 2]).await else { return };
     let cluster = Cluster::start(&options).await.unwrap();
-    let lab = Lab::around(cluster, scratch);
+    let lab = Lab::around(cluster, Scratch::new("holdfast-test").unwrap());
     let (mut phone, code) = lab.wallet("phone").await;
     phone.put(Record::new("opaque", "before", "there was room")).unwrap();
     phone.push().await.unwrap();
@@ -174,10 +175,10 @@ async fn where_all_disks_are_low_pushes_wait_and_revocations_pass() {
 /// comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_disk_that_is_really_full_ends_the_process() {
-    let scratch = Scratch::new("holdfast-test").unwrap();
-    let Some((options, disks)) = on_small_disks(&scratch, &[2]).await else { return };
+    let places = Scratch::new("holdfast-test").unwrap();
+    let Some((options, disks)) = on_small_disks(&places, &[2]).await else { return };
     let cluster = Cluster::start(&options).await.unwrap();
-    let mut lab = Lab::around(cluster, scratch);
+    let mut lab = Lab::around(cluster, Scratch::new("holdfast-test").unwrap());
     let crowd = Crowd::start(&lab, 2, 4000).await;
     crowd.progress(10).await;
     let before = lab.log(2).len();
@@ -201,18 +202,18 @@ async fn a_disk_that_is_really_full_ends_the_process() {
 /// is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn acknowledged_pushes_survive_the_loss_of_power_everywhere() {
-    let scratch = Scratch::new("holdfast-test").unwrap();
-    let mut options = Plan::of(3).options(scratch.path().join("cluster"));
+    let places = Scratch::new("holdfast-test").unwrap();
+    let mut options = Plan::of(3).options(places.path().join("cluster"));
     let mut disks = Vec::new();
     for node in 0..3 {
-        let place = scratch.path().join(format!("disk{node}"));
+        let place = places.path().join(format!("disk{node}"));
         let Some(disk) = or_skip(LossyDisk::mount(&place, 128)) else { return };
         let path = disk.path().join("data").to_str().unwrap().to_owned();
         options.nodes[node].overrides.insert("data_dir".into(), path.into());
         disks.push(disk);
     }
     let cluster = Cluster::start(&options).await.unwrap();
-    let mut lab = Lab::around(cluster, scratch);
+    let mut lab = Lab::around(cluster, Scratch::new("holdfast-test").unwrap());
     for _ in 0..2 {
         let crowd = Crowd::start(&lab, 4, 600).await;
         crowd.progress(100).await;
