@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use crate::registry::Registry;
 use futures::{Stream, StreamExt};
@@ -78,20 +78,29 @@ impl RaftStateMachine<TypeConfig> for Filling {
     }
 }
 
-/// Keeps a store's directory, and ends its writer: a database that is still open writes into a directory that is
-/// being removed, so that some of it stays.
+/// Keeps a store's directory, and ends its writer. The directory goes when nobody has a file of it open: a database that
+/// is being closed writes some more, which would stay.
 struct Guard {
-    _directory: TempDir,
+    directory: TempDir,
     queue: LogQueue,
-    writer: Option<JoinHandle<()>>,
+}
+
+impl Guard {
+    fn is_in_use(&self) -> bool {
+        let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.filter_map(|file| fs::read_link(file.path()).ok())
+            .any(|file| file.starts_with(self.directory.path()))
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         // The writer may have ended already.
         let _ = self.queue.push(Job::Stop);
-        let ended = self.writer.take().map(JoinHandle::join);
-        assert!(thread::panicking() || ended.is_none_or(|ended| ended.is_ok()));
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.is_in_use() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -118,9 +127,9 @@ impl StoreBuilder<TypeConfig, GroupLog, Filling, Guard> for Builder {
             recover(&engine, group, marks.all().get(&group).copied().unwrap_or_default()).unwrap();
         let (queue, writer) =
             LogQueue::new(engine.clone(), marks, metrics.log.clone(), fatal.clone());
-        let writer = Some(writer.start().unwrap());
+        writer.start().unwrap();
         let cell = Cell::open(engine, group, metrics.group(group), fatal.clone()).unwrap();
-        let guard = Guard { _directory: directory, queue: queue.clone(), writer };
+        let guard = Guard { directory, queue: queue.clone() };
         Ok((guard, GroupLog::new(shared, queue, fatal), Filling(StateMachine::new(cell, 10_000))))
     }
 }
